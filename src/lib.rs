@@ -1,0 +1,4 @@
+//! Regrant audits credential resets.
+
+pub mod check;
+pub mod report;

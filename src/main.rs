@@ -1,0 +1,2 @@
+//! Regrant.
+fn main() {}

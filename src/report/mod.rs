@@ -1,0 +1,3 @@
+//! The report as data: [`model`] and how it is built.
+
+pub mod model;
