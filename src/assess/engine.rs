@@ -1,0 +1,783 @@
+//! The one pass: facts of a block of subjects as columns, every predicate over them, verdicts counted, failures gathered.
+//!
+//! Blocks are judged in parallel and joined in order, so that neither threads nor block size show in the result. Text is
+//! gathered only for rows that become findings.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use polars::prelude::{BooleanChunked, ChunkedArray, IntoSeries, NamedFrom, PlSmallStr, Series};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::framework::Framework;
+use super::waiver::{State, Waiver};
+use crate::check::catalogue::{Catalogue, Check, FactNames};
+use crate::check::predicate::Columns;
+use crate::check::{Control, Severity, SubjectKind, Verdict};
+use crate::fact::{
+    CredentialCompute, CredentialSubject, Fact, Registry, ResetCompute, ResetSubject, Value, World, credential_facts,
+    policy_unit, record, reset_facts, revocation,
+};
+use crate::report::model::{Counts, Finding, State as FindingState, Subject};
+use crate::table::{credential, event};
+use crate::text::EMPTY;
+use crate::time;
+
+/// Subjects judged together: large enough for columns to pay, small enough to stay in cache.
+const BLOCK: usize = 16_384;
+
+/// What became of one subject under one check, the worst last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    NotApplicable,
+    Passed,
+    Indeterminate,
+    Waived,
+    Failed,
+}
+
+/// A finding and what it is ordered by.
+pub struct Found {
+    /// The finding.
+    pub finding: Finding,
+    /// Its instant; null for credentials.
+    pub at: Option<i64>,
+    /// Key of the target or holder.
+    pub key: crate::identity::Key,
+}
+
+/// Numbers for charts, gathered in the same pass.
+#[derive(Default)]
+pub struct Sketch {
+    /// Day → (resets, with an open finding).
+    pub days: BTreeMap<chrono::NaiveDate, (u64, u64)>,
+    /// Weekday × hour.
+    pub hours: Vec<Vec<u64>>,
+    /// Minutes that prior credentials lived on, by class.
+    pub survival: [u64; 8],
+    /// Approval lead, by class.
+    pub lead: [u64; 8],
+    /// Inactivity, by class.
+    pub dormancy: [u64; 6],
+    /// Executor text → (resets, required but unapproved).
+    pub executors: BTreeMap<crate::text::TextId, (u64, u64)>,
+}
+
+/// Everything that the pass found.
+#[derive(Default)]
+pub struct Judged {
+    /// By check, in catalogue order.
+    pub checks: Vec<Counts>,
+    /// By check: missing fact → subjects.
+    pub missing: Vec<BTreeMap<String, u64>>,
+    /// By control, in order.
+    pub controls: Vec<Counts>,
+    /// By framework and requirement.
+    pub requirements: Vec<Vec<Counts>>,
+    /// By waiver: (findings matched, findings turned).
+    pub waivers: Vec<(u64, u64)>,
+    /// By waiver and check: findings matched.
+    pub waived_by_check: BTreeMap<(usize, String), u64>,
+    /// Findings in report order.
+    pub found: Vec<Found>,
+    /// Facts and verdicts of every subject, if asked for.
+    pub subjects: Vec<Subject>,
+    /// For charts.
+    pub sketch: Sketch,
+}
+
+/// Should the facts of every subject be kept?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// For `subjects.jsonl.zst`.
+    Subjects,
+    /// Findings alone.
+    Findings,
+}
+
+/// What the pass judges with.
+pub struct Judge<'a> {
+    /// The inputs.
+    pub world: &'a World<'a>,
+    /// The checks.
+    pub catalogue: &'a Catalogue,
+    /// The frameworks.
+    pub frameworks: &'a [Framework],
+    /// The waivers.
+    pub waivers: &'a [Waiver<'a>],
+    /// Names of facts.
+    pub registry: &'a Registry,
+    /// Requirements of each check.
+    pub requirements: &'a BTreeMap<String, Vec<String>>,
+    /// See [`Keep`].
+    pub keep: Keep,
+}
+
+/// A block of subjects of one kind.
+trait Block {
+    const KIND: SubjectKind;
+    fn len(&self) -> usize;
+    fn series(&self, fact: &str) -> Option<Series>;
+    fn value(&self, fact: &str, i: usize) -> Option<(Value, crate::fact::Unit)>;
+    fn facts(&self, i: usize) -> BTreeMap<String, serde_json::Value>;
+    fn describe(&self, i: usize) -> Described;
+}
+
+/// The columns of a finding that come from its subject.
+struct Described {
+    subject: String,
+    system: String,
+    at: Option<i64>,
+    action: String,
+    target: String,
+    key: crate::identity::Key,
+    identity: String,
+    identity_name: String,
+    tier: String,
+    executor: String,
+    approver: String,
+    ticket: String,
+    source_file: String,
+    source_record: u64,
+    sources: BTreeMap<String, String>,
+}
+
+struct Resets<'a>(Vec<ResetSubject<'a>>);
+struct Credentials<'a>(Vec<CredentialSubject<'a>>);
+
+fn series_of<S>(
+    name: &str,
+    subjects: &[S],
+    value: impl Fn(&S) -> Option<bool>,
+) -> Series {
+    let column: BooleanChunked = ChunkedArray::from_iter(subjects.iter().map(value));
+    column.with_name(PlSmallStr::from_str(name)).into_series()
+}
+
+macro_rules! block {
+    ($block:ident, $kind:ident, $facts:ident, $compute:ident) => {
+        const KIND: SubjectKind = SubjectKind::$kind;
+
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn series(&self, fact: &str) -> Option<Series> {
+            let fact: &Fact<$compute> = $facts().find(|f| f.name == fact)?;
+            Some(match &fact.compute {
+                $compute::Bool(f) => series_of(fact.name, &self.0, |s| f(s)),
+                $compute::Number(f) => Series::new(
+                    PlSmallStr::from_static(fact.name),
+                    self.0.iter().map(|s| f(s)).collect::<Vec<Option<f64>>>(),
+                ),
+                $compute::Text(f) => Series::new(
+                    PlSmallStr::from_static(fact.name),
+                    self.0.iter().map(|s| f(s)).collect::<Vec<Option<&str>>>(),
+                ),
+            })
+        }
+
+        fn value(&self, fact: &str, i: usize) -> Option<(Value, crate::fact::Unit)> {
+            let fact = $facts().find(|f| f.name == fact)?;
+            Some((fact.value(&self.0[i]), fact.unit))
+        }
+
+        fn facts(&self, i: usize) -> BTreeMap<String, serde_json::Value> {
+            $facts().map(|f| (f.name.to_owned(), f.value(&self.0[i]).json())).collect()
+        }
+    };
+}
+
+fn place(world: &World<'_>, file: u32, record: u32) -> String {
+    format!("{}:{record}", world.settled.inputs[file as usize].path)
+}
+
+fn identity_texts(world: &World<'_>, id: Option<u32>) -> (String, String) {
+    let texts = &world.settled.texts;
+    id.map_or_else(Default::default, |id| {
+        let identity = &world.register.identities[id as usize];
+        (texts.get(identity.id).to_owned(), texts.get(identity.name).to_owned())
+    })
+}
+
+impl Block for Resets<'_> {
+    block!(Resets, Reset, reset_facts, ResetCompute);
+
+    fn describe(&self, i: usize) -> Described {
+        let s = &self.0[i];
+        let (world, events) = (s.world, &s.world.settled.events);
+        let text = |column: usize| world.settled.texts.get(events.text(column, s.row)).to_owned();
+        let (identity, identity_name) = identity_texts(world, s.identity);
+        let mut sources = BTreeMap::new();
+        sources.insert("event".to_owned(), place(world, events.file[s.row], events.record[s.row]));
+        if let Some(row) = record::approval(s).ticket {
+            let tickets = &world.settled.tickets;
+            sources.insert("ticket".to_owned(), place(world, tickets.file[row], tickets.record[row]));
+        }
+        if let Some(id) = s.identity {
+            let (role, rows, row) = match &world.register.identities[id as usize].kind {
+                crate::identity::Kind::Person(periods) => {
+                    let p = world.register.speaking(world.settled, periods, s.at);
+                    ("person", &world.settled.people, p.row as usize)
+                }
+                crate::identity::Kind::Workload(row) => ("workload", &world.settled.workloads, *row as usize),
+            };
+            sources.insert(role.to_owned(), place(world, rows.file[row], rows.record[row]));
+        }
+        Described {
+            subject: text(event::EVENT_ID),
+            system: text(event::SYSTEM),
+            at: Some(s.at),
+            action: event::ACTIONS[events.code(event::ACTION, s.row) as usize - 1].to_owned(),
+            target: text(event::TARGET),
+            key: s.key,
+            identity,
+            identity_name,
+            tier: s.tier.unwrap_or_default().to_owned(),
+            executor: text(event::EXECUTOR),
+            approver: world.settled.texts.get(record::approver(s).0).to_owned(),
+            ticket: world.settled.texts.get(record::ticket_text(s)).to_owned(),
+            source_file: world.settled.inputs[events.file[s.row] as usize].path.clone(),
+            source_record: u64::from(events.record[s.row]),
+            sources,
+        }
+    }
+}
+
+impl Block for Credentials<'_> {
+    block!(Credentials, Credential, credential_facts, CredentialCompute);
+
+    fn describe(&self, i: usize) -> Described {
+        let s = &self.0[i];
+        let (world, rows) = (s.world, &s.world.settled.credentials);
+        let text = |column: usize| world.settled.texts.get(rows.text(column, s.row)).to_owned();
+        let (identity, identity_name) = identity_texts(world, s.identity);
+        let mut sources = BTreeMap::new();
+        sources.insert("credential".to_owned(), place(world, rows.file[s.row], rows.record[s.row]));
+        Described {
+            subject: text(credential::CREDENTIAL_ID),
+            system: text(credential::SYSTEM),
+            at: None,
+            action: String::new(),
+            target: text(credential::IDENTITY),
+            key: s.key,
+            identity,
+            identity_name,
+            tier: s.tier.unwrap_or_default().to_owned(),
+            executor: String::new(),
+            approver: String::new(),
+            ticket: String::new(),
+            source_file: world.settled.inputs[rows.file[s.row] as usize].path.clone(),
+            source_record: u64::from(rows.record[s.row]),
+            sources,
+        }
+    }
+}
+
+/// Columns of a block, computed when first named.
+struct Cached<'b, B> {
+    block: &'b B,
+    series: RefCell<BTreeMap<String, Series>>,
+}
+
+impl<B: Block> Columns for Cached<'_, B> {
+    fn len(&self) -> usize {
+        self.block.len()
+    }
+
+    fn column(&self, name: &str) -> Series {
+        if let Some(series) = self.series.borrow().get(name) {
+            return series.clone();
+        }
+        let series = self.block.series(name).expect("predicates name only facts of their subject, checked when compiled");
+        self.series.borrow_mut().insert(name.to_owned(), series.clone());
+        series
+    }
+}
+
+/// Columns of failing rows, for waivers: facts first, then columns of the finding.
+struct Failing<'b, B> {
+    block: &'b B,
+    rows: &'b [usize],
+    findings: &'b [Found],
+}
+
+impl<B: Block> Columns for Failing<'_, B> {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn column(&self, name: &str) -> Series {
+        let label = PlSmallStr::from_str(name);
+        if let Some(first) = self.rows.first()
+            && self.block.value(name, *first).is_some()
+        {
+            let values: Vec<Value> = self
+                .rows
+                .iter()
+                .map(|&i| self.block.value(name, i).map_or(Value::Null, |v| v.0))
+                .collect();
+            if values.iter().all(|v| matches!(v, Value::Bool(_) | Value::Null))
+                && values.iter().any(|v| matches!(v, Value::Bool(_)))
+            {
+                let bools = values.iter().map(|v| if let Value::Bool(b) = v { Some(*b) } else { None });
+                return series_of(name, &bools.collect::<Vec<_>>(), |b| *b);
+            }
+            if values.iter().any(|v| matches!(v, Value::Number(_))) {
+                let numbers = values.iter().map(|v| if let Value::Number(x) = v { Some(*x) } else { None });
+                return Series::new(label, numbers.collect::<Vec<Option<f64>>>());
+            }
+            if values.iter().any(|v| matches!(v, Value::Text(_))) {
+                let texts = values.iter().map(|v| if let Value::Text(t) = v { Some(t.as_str()) } else { None });
+                return Series::new(label, texts.collect::<Vec<Option<&str>>>());
+            }
+            return Series::full_null(label, self.rows.len(), &polars::prelude::DataType::Null);
+        }
+        if name == "source_record" {
+            let numbers = self.findings.iter().map(|f| f.finding.source_record as f64);
+            return Series::new(label, numbers.collect::<Vec<f64>>());
+        }
+        Series::new(label, self.findings.iter().map(|f| column_of(&f.finding, name)).collect::<Vec<&str>>())
+    }
+}
+
+/// A text column of a finding.
+fn column_of<'f>(f: &'f Finding, name: &str) -> &'f str {
+    match name {
+        "finding_id" => &f.finding_id,
+        "check" => &f.check,
+        "control" => &f.control,
+        "severity" => f.severity.as_str(),
+        "state" => "open",
+        "subject_kind" => &f.subject_kind,
+        "subject" => &f.subject,
+        "system" => &f.system,
+        "occurred_at" => &f.occurred_at,
+        "action" => &f.action,
+        "target" => &f.target,
+        "identity" => &f.identity,
+        "identity_name" => &f.identity_name,
+        "tier" => &f.tier,
+        "executor" => &f.executor,
+        "approver" => &f.approver,
+        "ticket" => &f.ticket,
+        "source_file" => &f.source_file,
+        _ => "",
+    }
+}
+
+/// First 16 hex digits of SHA-256 of check, subject kind, folded system and subject joined by line feeds.
+pub fn finding_id(check: &str, kind: SubjectKind, system: &str, subject: &str) -> String {
+    let text = format!("{check}\n{}\n{}\n{subject}", kind.as_str(), crate::text::fold(system));
+    hex::encode(Sha256::digest(text.as_bytes()))[..16].to_owned()
+}
+
+impl Judge<'_> {
+    /// Judges every reset of the period and every credential of the inventory.
+    pub fn run(&self) -> Judged {
+        let mut judged = self.empty();
+        let world = self.world;
+        let resets = world.resets.par_chunks(BLOCK).map(|rows| {
+            let block = Resets(rows.iter().map(|&r| ResetSubject::new(world, r as usize)).collect());
+            let mut part = self.block(&block);
+            self.sketch(&block, &mut part);
+            part
+        });
+        let credentials = world.settled.credential_rows.par_chunks(BLOCK).map(|rows| {
+            self.block(&Credentials(rows.iter().map(|&r| CredentialSubject::new(world, r as usize)).collect()))
+        });
+        for part in resets.collect::<Vec<_>>().into_iter().chain(credentials.collect::<Vec<_>>()) {
+            judged.join(part);
+        }
+        judged.found.par_sort_by(|a, b| {
+            let key = |f: &Found| (f.finding.severity, f.at.map_or(i64::MIN, |t| t));
+            let rest = |f: &Found| (f.finding.check.clone(), f.finding.system.clone(), f.finding.subject.clone());
+            key(a).cmp(&key(b)).then_with(|| rest(a).cmp(&rest(b)))
+        });
+        judged
+    }
+
+    fn empty(&self) -> Judged {
+        Judged {
+            checks: vec![Counts::default(); self.catalogue.checks.len()],
+            missing: vec![BTreeMap::new(); self.catalogue.checks.len()],
+            controls: vec![Counts::default(); Control::ALL.len()],
+            requirements: self.frameworks.iter().map(|f| vec![Counts::default(); f.requirements.len()]).collect(),
+            waivers: vec![(0, 0); self.waivers.len()],
+            sketch: Sketch { hours: vec![vec![0; 24]; 7], ..Sketch::default() },
+            ..Judged::default()
+        }
+    }
+
+    fn block<B: Block>(&self, block: &B) -> Judged {
+        let mut out = self.empty();
+        let columns = Cached { block, series: RefCell::default() };
+        let n = block.len();
+        let mut marks: Vec<Option<Vec<Mark>>> = vec![None; self.catalogue.checks.len()];
+        for (c, check) in self.catalogue.checks.iter().enumerate() {
+            if check.subject != B::KIND {
+                continue;
+            }
+            let (applies, fails) = (check.applies.eval(&columns), check.fails.eval(&columns));
+            let mut column = Vec::with_capacity(n);
+            for (a, f) in applies.iter().zip(fails.iter()) {
+                column.push(match Verdict::of(a, f) {
+                    Verdict::NotApplicable => Mark::NotApplicable,
+                    Verdict::Pass => Mark::Passed,
+                    Verdict::Fail => Mark::Failed,
+                    Verdict::Indeterminate => Mark::Indeterminate,
+                });
+            }
+            self.failures(block, c, check, &columns, &mut column, &mut out);
+            self.indeterminate(check, &columns, &applies, &column, &mut out.missing[c]);
+            for mark in &column {
+                count(&mut out.checks[c], *mark);
+            }
+            marks[c] = Some(column);
+        }
+        self.aggregate(block, &columns, &marks, &mut out);
+        if self.keep == Keep::Subjects {
+            self.subjects(block, &marks, &mut out);
+        }
+        out
+    }
+
+    fn severities<B: Block>(&self, check: &Check, columns: &Cached<'_, B>) -> (Severity, Option<(BooleanChunked, Severity)>) {
+        match (self.world.policy.severity.get(&check.id), &check.escalate) {
+            // The house's own word is final.
+            (Some(own), _) => (*own, None),
+            (None, Some(e)) => (check.severity, Some((e.when.eval(columns), e.to))),
+            (None, None) => (check.severity, None),
+        }
+    }
+
+    fn failures<B: Block>(
+        &self,
+        block: &B,
+        c: usize,
+        check: &Check,
+        columns: &Cached<'_, B>,
+        column: &mut [Mark],
+        out: &mut Judged,
+    ) {
+        let rows: Vec<usize> =
+            column.iter().enumerate().filter(|(_, m)| **m == Mark::Failed).map(|(i, _)| i).collect();
+        if rows.is_empty() {
+            return;
+        }
+        let (severity, escalation) = self.severities(check, columns);
+        let evidence = check.facts(self.registry);
+        let none = Vec::new();
+        let requirements = self.requirements.get(&check.id).unwrap_or(&none);
+        let mut found: Vec<Found> = rows
+            .iter()
+            .map(|&i| {
+                let d = block.describe(i);
+                let severity = match &escalation {
+                    Some((when, to)) if when.get(i) == Some(true) => *to,
+                    _ => severity,
+                };
+                let mut finding = Finding {
+                    finding_id: finding_id(&check.id, B::KIND, &d.system, &d.subject),
+                    check: check.id.clone(),
+                    control: check.control.id().to_owned(),
+                    severity,
+                    state: FindingState::Open,
+                    subject_kind: B::KIND.as_str().to_owned(),
+                    subject: d.subject,
+                    system: d.system,
+                    occurred_at: d.at.map(time::format_instant).unwrap_or_default(),
+                    action: d.action,
+                    target: d.target,
+                    identity: d.identity,
+                    identity_name: d.identity_name,
+                    tier: d.tier,
+                    executor: d.executor,
+                    approver: d.approver,
+                    ticket: d.ticket,
+                    because: String::new(),
+                    evidence: evidence
+                        .iter()
+                        .map(|name| (name.clone(), block.value(name, i).map_or(Value::Null, |v| v.0).json()))
+                        .collect(),
+                    requirements: requirements.clone(),
+                    source_file: d.source_file,
+                    source_record: d.source_record,
+                    waiver: String::new(),
+                };
+                finding.because = check.because.render(&mut |name| self.say(block, i, &finding, name));
+                Found { finding, at: d.at, key: d.key }
+            })
+            .collect();
+        self.waive(block, check, &rows, &mut found, out);
+        for (&i, f) in rows.iter().zip(&found) {
+            if f.finding.state == FindingState::Waived {
+                column[i] = Mark::Waived;
+            }
+        }
+        let _ = c;
+        out.found.append(&mut found);
+    }
+
+    /// A placeholder of a sentence.
+    fn say<B: Block>(&self, block: &B, i: usize, finding: &Finding, name: &str) -> String {
+        if let Some(policy) = name.strip_prefix(':') {
+            return self
+                .world
+                .policy
+                .scalar(policy)
+                .map_or(Value::Null, Value::Number)
+                .words(policy_unit(policy));
+        }
+        if let Some((value, unit)) = block.value(name, i) {
+            return value.words(unit);
+        }
+        match column_of(finding, name) {
+            "" => "not reported".to_owned(),
+            text => text.to_owned(),
+        }
+    }
+
+    fn waive<B: Block>(&self, block: &B, check: &Check, rows: &[usize], found: &mut [Found], out: &mut Judged) {
+        for (w, waiver) in self.waivers.iter().enumerate() {
+            let Some(predicate) = waiver.predicate(&check.id, B::KIND) else { continue };
+            let matches = predicate.eval(&Failing { block, rows, findings: found });
+            let matches: Vec<bool> = matches.iter().map(|m| m == Some(true)).collect();
+            for (f, _) in found.iter_mut().zip(matches).filter(|(_, m)| *m) {
+                out.waivers[w].0 += 1;
+                *out.waived_by_check.entry((w, check.id.clone())).or_default() += 1;
+                if waiver.state == State::Active && f.finding.state == FindingState::Open {
+                    f.finding.state = FindingState::Waived;
+                    f.finding.waiver = waiver.rule.id.clone();
+                    out.waivers[w].1 += 1;
+                }
+            }
+        }
+    }
+
+    /// For want of which facts subjects could not be judged.
+    fn indeterminate<B: Block>(
+        &self,
+        check: &Check,
+        columns: &Cached<'_, B>,
+        applies: &BooleanChunked,
+        column: &[Mark],
+        missing: &mut BTreeMap<String, u64>,
+    ) {
+        if !column.contains(&Mark::Indeterminate) {
+            return;
+        }
+        let unknown = |names: &std::collections::BTreeSet<String>| -> Vec<(String, Vec<bool>)> {
+            names
+                .iter()
+                .map(|name| {
+                    let series = columns.column(name);
+                    // `…_observed` false is a gap of the inputs too: no feed carries the action.
+                    let gap: Vec<bool> = match series.bool() {
+                        Ok(b) if name.ends_with("_observed") => b.iter().map(|x| x != Some(true)).collect(),
+                        _ => series.is_null().iter().map(|x| x == Some(true)).collect(),
+                    };
+                    (name.clone(), gap)
+                })
+                .collect()
+        };
+        let (of_applies, of_fails) = (unknown(check.applies.names()), unknown(check.fails.names()));
+        for (i, _) in column.iter().enumerate().filter(|(_, m)| **m == Mark::Indeterminate) {
+            let list = if applies.get(i).is_none() { &of_applies } else { &of_fails };
+            let named = |observed: bool| {
+                list.iter().filter(move |(n, gap)| gap[i] && n.ends_with("_observed") == observed).map(|x| &x.0)
+            };
+            let by_feed: Vec<_> = named(true).collect();
+            let names = if by_feed.is_empty() { named(false).collect() } else { by_feed };
+            for name in names {
+                *missing.entry(name.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    fn aggregate<B: Block>(
+        &self,
+        block: &B,
+        columns: &Cached<'_, B>,
+        marks: &[Option<Vec<Mark>>],
+        out: &mut Judged,
+    ) {
+        let n = block.len();
+        let worst = |ids: &mut dyn Iterator<Item = usize>| -> Option<Vec<Mark>> {
+            let mut all: Option<Vec<Mark>> = None;
+            for c in ids {
+                let Some(column) = &marks[c] else { continue };
+                match &mut all {
+                    None => all = Some(column.clone()),
+                    Some(all) => all.iter_mut().zip(column).for_each(|(a, b)| *a = (*a).max(*b)),
+                }
+            }
+            all
+        };
+        for (k, control) in Control::ALL.iter().enumerate() {
+            let checks = &self.catalogue.checks;
+            let mut ids = (0..checks.len()).filter(|&c| checks[c].control == *control);
+            for mark in worst(&mut ids).into_iter().flatten() {
+                count(&mut out.controls[k], mark);
+            }
+        }
+        for (f, framework) in self.frameworks.iter().enumerate() {
+            for (r, requirement) in framework.requirements.iter().enumerate() {
+                let position = |id: &String| self.catalogue.checks.iter().position(|c| c.id == *id);
+                let Some(all) = worst(&mut requirement.direct.iter().filter_map(position)) else { continue };
+                let scope = requirement.scope_of(B::KIND).map(|p| p.eval(columns));
+                for (i, mark) in all.into_iter().enumerate().take(n) {
+                    let counts = &mut out.requirements[f][r];
+                    match scope.as_ref().map(|s| s.get(i)) {
+                        None | Some(Some(true)) => count(counts, mark),
+                        Some(Some(false)) => {}
+                        Some(None) => count(counts, Mark::Indeterminate),
+                    }
+                }
+            }
+        }
+    }
+
+    fn subjects<B: Block>(&self, block: &B, marks: &[Option<Vec<Mark>>], out: &mut Judged) {
+        for i in 0..block.len() {
+            let d = block.describe(i);
+            let verdict = |(c, check): (usize, &Check)| {
+                let word = match marks[c].as_ref()?[i] {
+                    Mark::NotApplicable => "not-applicable",
+                    Mark::Passed => "pass",
+                    Mark::Indeterminate => "indeterminate",
+                    Mark::Waived => "waived",
+                    Mark::Failed => "fail",
+                };
+                Some((check.id.clone(), word.to_owned()))
+            };
+            out.subjects.push(Subject {
+                subject_kind: B::KIND.as_str().to_owned(),
+                subject: d.subject,
+                system: d.system,
+                occurred_at: d.at.map(time::format_instant).unwrap_or_default(),
+                target: d.target,
+                identity: d.identity,
+                facts: block.facts(i),
+                verdicts: self.catalogue.checks.iter().enumerate().filter_map(verdict).collect(),
+                sources: d.sources,
+            });
+        }
+    }
+
+    fn sketch(&self, block: &Resets<'_>, part: &mut Judged) {
+        let zone = self.world.config.zone();
+        let open: std::collections::BTreeSet<&str> = part
+            .found
+            .iter()
+            .filter(|f| f.finding.state == FindingState::Open)
+            .map(|f| f.finding.subject.as_str())
+            .collect();
+        let number = |s: &ResetSubject<'_>, name: &str| {
+            reset_facts().find(|f| f.name == name).map_or(Value::Null, |f| f.value(s))
+        };
+        let sketch = &mut part.sketch;
+        for s in &block.0 {
+            let local = time::local_parts(s.at, zone);
+            let events = &self.world.settled.events;
+            let failed = open.contains(self.world.settled.texts.get(events.text(event::EVENT_ID, s.row)));
+            let day = sketch.days.entry(local.date).or_default();
+            *day = (day.0 + 1, day.1 + u64::from(failed));
+            sketch.hours[local.weekday as usize][(local.micros_of_day / time::HOUR) as usize] += 1;
+            for lived in revocation::survivals(s) {
+                let class = match lived {
+                    revocation::Survival::Alive => 6,
+                    revocation::Survival::Unknown => 7,
+                    revocation::Survival::Minutes(m) => {
+                        [0.0, 15.0, 60.0, 1440.0, 10_080.0].iter().position(|limit| m <= *limit).unwrap_or(5)
+                    }
+                };
+                sketch.survival[class] += 1;
+            }
+            let required = number(s, "approval_required") == Value::Bool(true);
+            if required {
+                if let Value::Number(m) = number(s, "approval_lead_minutes") {
+                    let limits = [-1440.0, -60.0, 0.0, 60.0, 480.0, 1440.0, 10_080.0];
+                    // Classes are half-open upwards: a lead of exactly 0 is not late.
+                    let class = limits.iter().position(|limit| m < *limit).unwrap_or(7);
+                    sketch.lead[class] += 1;
+                }
+            }
+            let class = match number(s, "days_inactive") {
+                Value::Number(d) => [7.0, 30.0, 90.0, 365.0].iter().position(|limit| d <= *limit).unwrap_or(4),
+                _ => 5,
+            };
+            sketch.dormancy[class] += 1;
+            let executor = events.text(event::EXECUTOR, s.row);
+            if executor != EMPTY && s.self_service != Some(true) && !s.automated {
+                let bar = sketch.executors.entry(self.world.settled.texts.folded(executor)).or_default();
+                let unapproved = required && number(s, "approval_present") == Value::Bool(false);
+                *bar = (bar.0 + 1, bar.1 + u64::from(unapproved));
+            }
+        }
+    }
+}
+
+fn count(counts: &mut Counts, mark: Mark) {
+    counts.population += 1;
+    match mark {
+        Mark::NotApplicable => counts.not_applicable += 1,
+        Mark::Passed => counts.passed += 1,
+        Mark::Indeterminate => counts.indeterminate += 1,
+        Mark::Waived => counts.waived += 1,
+        Mark::Failed => counts.failed += 1,
+    }
+}
+
+fn add(a: &mut Counts, b: &Counts) {
+    a.population += b.population;
+    a.not_applicable += b.not_applicable;
+    a.passed += b.passed;
+    a.failed += b.failed;
+    a.waived += b.waived;
+    a.indeterminate += b.indeterminate;
+}
+
+impl Judged {
+    fn join(&mut self, mut part: Judged) {
+        self.checks.iter_mut().zip(&part.checks).for_each(|(a, b)| add(a, b));
+        self.controls.iter_mut().zip(&part.controls).for_each(|(a, b)| add(a, b));
+        for (a, b) in self.requirements.iter_mut().flatten().zip(part.requirements.iter().flatten()) {
+            add(a, b);
+        }
+        for (a, b) in self.missing.iter_mut().zip(part.missing) {
+            for (name, n) in b {
+                *a.entry(name).or_default() += n;
+            }
+        }
+        for (a, b) in self.waivers.iter_mut().zip(&part.waivers) {
+            *a = (a.0 + b.0, a.1 + b.1);
+        }
+        for (key, n) in part.waived_by_check {
+            *self.waived_by_check.entry(key).or_default() += n;
+        }
+        self.found.append(&mut part.found);
+        self.subjects.append(&mut part.subjects);
+        let (a, b) = (&mut self.sketch, part.sketch);
+        for (day, n) in b.days {
+            let sum = a.days.entry(day).or_default();
+            *sum = (sum.0 + n.0, sum.1 + n.1);
+        }
+        for (x, y) in a.hours.iter_mut().flatten().zip(b.hours.iter().flatten()) {
+            *x += y;
+        }
+        a.survival.iter_mut().zip(b.survival).for_each(|(x, y)| *x += y);
+        a.lead.iter_mut().zip(b.lead).for_each(|(x, y)| *x += y);
+        a.dormancy.iter_mut().zip(b.dormancy).for_each(|(x, y)| *x += y);
+        for (executor, n) in b.executors {
+            let sum = a.executors.entry(executor).or_default();
+            *sum = (sum.0 + n.0, sum.1 + n.1);
+        }
+    }
+}
+
+/// The registry is what `FactNames` of a run is.
+pub fn names(registry: &Registry) -> &dyn FactNames {
+    registry
+}

@@ -1,0 +1,297 @@
+//! Who is who: aliases to dense identity numbers, ambiguity, employment periods.
+//!
+//! An identity is a person or a workload. Nothing fuzzier than folding and the part behind `DOMAIN\`.
+
+use chrono_tz::Tz;
+use hashbrown::HashMap;
+
+use crate::settle::{Period, Settled};
+use crate::table::{account, workload};
+use crate::text::{EMPTY, LIST_SEPARATOR, TextId, Texts};
+
+/// An identity's number: its place in [`Register::identities`].
+pub type IdentityId = u32;
+
+/// What an alias leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing.
+    Nobody,
+    /// One identity.
+    One(IdentityId),
+    /// Two or more: it resolves to none.
+    Ambiguous,
+}
+
+impl Known {
+    /// The identity, if it is one.
+    pub fn one(self) -> Option<IdentityId> {
+        match self {
+            Known::One(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+/// A person or a workload.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its id as first given.
+    pub id: TextId,
+    /// Its display name; [`EMPTY`] when none.
+    pub name: TextId,
+    /// Which.
+    pub kind: Kind,
+}
+
+/// A person with its periods, or a workload with its row.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Positions in [`Settled::periods`], by start.
+    Person(Vec<u32>),
+    /// Row of the workload register.
+    Workload(u32),
+}
+
+/// What events, accounts and credentials are grouped by: the identity where the name resolves, else the folded text.
+pub type Key = u32;
+/// No name, no key.
+pub const NO_KEY: Key = Key::MAX;
+
+/// Everybody, and every name.
+pub struct Register {
+    /// People first, then workloads, each in order of first appearance.
+    pub identities: Vec<Identity>,
+    /// How many of them are people.
+    pub people: usize,
+    /// By folded text.
+    alias: Vec<Slot>,
+    /// Accounts of one system: (system, folded text) → identity.
+    own: HashMap<(TextId, TextId), IdentityId>,
+    /// Identity of each account row that stands, in the order of `account_rows`.
+    pub account_identity: Vec<Option<IdentityId>>,
+    zone: Tz,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Free,
+    One(IdentityId),
+    Many,
+}
+
+impl Register {
+    /// Resolves rosters, registers and accounts.
+    pub fn build(settled: &Settled, zone: Tz) -> Register {
+        let texts = &settled.texts;
+        let mut register = Register {
+            identities: Vec::new(),
+            people: 0,
+            alias: vec![Slot::Free; texts.len()],
+            own: HashMap::new(),
+            account_identity: Vec::new(),
+            zone,
+        };
+        register.add_people(settled);
+        register.add_workloads(settled);
+        register.add_accounts(settled);
+        register
+    }
+
+    fn name(&mut self, texts: &Texts, text: TextId, id: IdentityId) {
+        let folded = texts.folded(text);
+        if folded == EMPTY {
+            return;
+        }
+        let slot = &mut self.alias[folded as usize];
+        *slot = match *slot {
+            Slot::Free => Slot::One(id),
+            Slot::One(other) if other == id => Slot::One(id),
+            _ => Slot::Many,
+        };
+    }
+
+    fn name_list(&mut self, texts: &Texts, list: TextId, id: IdentityId) {
+        // A part that no other column holds was never interned by itself, so nobody can ask for it.
+        for part in texts.get(list).split(LIST_SEPARATOR) {
+            let text = texts.find(&crate::text::fold(part));
+            self.name(texts, text, id);
+        }
+    }
+
+    fn add_people(&mut self, settled: &Settled) {
+        let texts = &settled.texts;
+        let mut by: HashMap<TextId, IdentityId> = HashMap::new();
+        for (i, period) in settled.periods.iter().enumerate() {
+            let next = self.identities.len() as IdentityId;
+            let id = *by.entry(period.person).or_insert(next);
+            if id == next {
+                let given = settled.people.text(crate::table::person::PERSON_ID, period.row as usize);
+                self.identities.push(Identity { id: given, name: period.name, kind: Kind::Person(Vec::new()) });
+            }
+            if let Kind::Person(periods) = &mut self.identities[id as usize].kind {
+                periods.push(i as u32);
+            }
+            self.name(texts, period.person, id);
+            self.name(texts, period.email, id);
+            self.name_list(texts, period.aliases, id);
+        }
+        for identity in &mut self.identities {
+            if let Kind::Person(periods) = &mut identity.kind {
+                periods.sort_by_key(|&p| (settled.periods[p as usize].start, settled.periods[p as usize].seq, p));
+                let last = periods.last().map_or(EMPTY, |&p| settled.periods[p as usize].name);
+                if last != EMPTY {
+                    identity.name = last;
+                }
+            }
+        }
+        self.people = self.identities.len();
+    }
+
+    fn add_workloads(&mut self, settled: &Settled) {
+        let (texts, rows) = (&settled.texts, &settled.workloads);
+        for &row in &settled.workload_rows {
+            let r = row as usize;
+            let id = self.identities.len() as IdentityId;
+            self.identities.push(Identity {
+                id: rows.text(workload::WORKLOAD_ID, r),
+                name: rows.text(workload::NAME, r),
+                kind: Kind::Workload(row),
+            });
+            self.name(texts, rows.text(workload::WORKLOAD_ID, r), id);
+            self.name(texts, rows.text(workload::NAME, r), id);
+            self.name_list(texts, rows.text(workload::ALIASES, r), id);
+        }
+    }
+
+    fn add_accounts(&mut self, settled: &Settled) {
+        let (texts, rows) = (&settled.texts, &settled.accounts);
+        // Against the registers alone, so that the order of account rows does not matter.
+        let named: Vec<Option<IdentityId>> = settled
+            .account_rows
+            .iter()
+            .map(|&r| {
+                let identity = rows.text(account::IDENTITY, r as usize);
+                let name = if identity == EMPTY { rows.text(account::ACCOUNT, r as usize) } else { identity };
+                self.lookup(texts, name, EMPTY).one()
+            })
+            .collect();
+        for (&row, &id) in settled.account_rows.iter().zip(&named) {
+            let Some(id) = id else { continue };
+            let r = row as usize;
+            let name = rows.text(account::ACCOUNT, r);
+            self.own.insert((rows.text(account::SYSTEM, r), texts.folded(name)), id);
+            if rows.text(account::IDENTITY, r) != EMPTY {
+                self.name(texts, name, id);
+            }
+        }
+        self.account_identity = named;
+    }
+
+    /// What a name leads to, from a row of `system` ([`EMPTY`] for rows of none).
+    pub fn lookup(&self, texts: &Texts, name: TextId, system: TextId) -> Known {
+        if name == EMPTY {
+            return Known::Nobody;
+        }
+        let folded = texts.folded(name);
+        for key in [folded, texts.tail(folded)] {
+            if key == EMPTY {
+                continue;
+            }
+            if system != EMPTY
+                && let Some(&id) = self.own.get(&(system, key))
+            {
+                return Known::One(id);
+            }
+            match self.alias[key as usize] {
+                Slot::Free => {}
+                Slot::One(id) => return Known::One(id),
+                Slot::Many => return Known::Ambiguous,
+            }
+        }
+        Known::Nobody
+    }
+
+    /// What a name is grouped by; [`NO_KEY`] without a name.
+    pub fn key(&self, texts: &Texts, name: TextId, system: TextId) -> Key {
+        if name == EMPTY {
+            return NO_KEY;
+        }
+        match self.lookup(texts, name, system) {
+            Known::One(id) => id,
+            _ => self.identities.len() as u32 + texts.folded(name),
+        }
+    }
+
+    /// The identity that a key stands for; null when it stands for a text.
+    pub fn identity_of(&self, key: Key) -> Option<IdentityId> {
+        ((key as usize) < self.identities.len()).then_some(key)
+    }
+
+    /// Are two names (each with its row's system) the same? Null when it is not known.
+    pub fn same(&self, texts: &Texts, a: (TextId, TextId), b: (TextId, TextId)) -> Option<bool> {
+        if a.0 == EMPTY || b.0 == EMPTY {
+            return None;
+        }
+        match (self.lookup(texts, a.0, a.1), self.lookup(texts, b.0, b.1)) {
+            (Known::One(x), Known::One(y)) => Some(x == y),
+            _ => (texts.folded(a.0) == texts.folded(b.0)).then_some(true),
+        }
+    }
+
+    /// Aliases that lead to more than one identity, sorted.
+    pub fn ambiguous<'a>(&self, texts: &'a Texts) -> Vec<&'a str> {
+        let many = self.alias.iter().enumerate().filter(|(_, s)| **s == Slot::Many);
+        let mut names: Vec<&str> = many.map(|(i, _)| texts.get(i as TextId)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The period in force at `t`; of several the one that started last.
+    pub fn covering<'a>(&self, settled: &'a Settled, periods: &[u32], t: i64) -> Option<&'a Period> {
+        let mut found = None;
+        for &p in periods {
+            let period = &settled.periods[p as usize];
+            if period.start <= t && period.end.is_none_or(|e| t < e) {
+                found = Some(period);
+            }
+        }
+        found
+    }
+
+    /// The period that speaks for a person at `t`: covering, else the last begun before, else the first.
+    pub fn speaking<'a>(&self, settled: &'a Settled, periods: &[u32], t: i64) -> &'a Period {
+        let past = || periods.iter().rev().map(|&p| &settled.periods[p as usize]).find(|p| p.start <= t);
+        self.covering(settled, periods, t).or_else(past).unwrap_or(&settled.periods[periods[0] as usize])
+    }
+
+    /// Was the identity offboarded at `t`, and when did it end? Null when the registers cannot say.
+    pub fn offboarded(&self, settled: &Settled, id: IdentityId, t: i64) -> (Option<bool>, Option<i64>) {
+        match &self.identities[id as usize].kind {
+            Kind::Workload(row) => {
+                let row = *row as usize;
+                match settled.workloads.on(workload::RETIRED_ON, row) {
+                    Some(on) => {
+                        let end = on.end(self.zone);
+                        if end <= t { (Some(true), Some(end)) } else { (Some(false), None) }
+                    }
+                    None if settled.workloads.code(workload::STATUS_OF, row) == workload::RETIRED => (None, None),
+                    None => (Some(false), None),
+                }
+            }
+            Kind::Person(periods) => {
+                let periods = || periods.iter().map(|&p| &settled.periods[p as usize]);
+                // Terminated, but nobody says when.
+                let vague = |p: &Period| p.status == crate::table::person::TERMINATED && p.end.is_none();
+                if periods().any(|p| p.start <= t && !vague(p) && p.end.is_none_or(|e| t < e)) {
+                    return (Some(false), None);
+                }
+                if periods().any(|p| vague(p) && p.start <= t) {
+                    return (None, None);
+                }
+                let ended = periods().filter_map(|p| p.end).filter(|&e| e <= t).max();
+                (Some(ended.is_some()), ended)
+            }
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! Charts as inline SVG, drawn straight through Plotters' SVG backend.
+//!
+//! The backend measures no text and looks up no font, so a chart has the same bytes on every machine. Colours are
+//! markers that become classes once the drawing is done: the page's style sheet gives them their value in light, dark
+//! and print, and no `style` attribute is needed. What to draw is left to [`super::html`].
+
+use plotters::backend::{DrawingBackend, SVGBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
+
+use super::html::words;
+
+/// A chart could not be drawn; the backend only ever writes to memory.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ChartError(String);
+
+impl ChartError {
+    // Plotters does not export the type of the backend's errors.
+    fn from_backend(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What a mark stands for; the style sheet knows its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Fails.
+    Fail,
+    /// A waiver accepts it.
+    Waived,
+    /// Cannot be judged.
+    Open,
+    /// Holds.
+    Pass,
+    /// Does not apply.
+    None,
+    /// A plain quantity.
+    Plain,
+    /// Lines behind the marks.
+    Grid,
+    /// Text.
+    Text,
+    /// Text that steps back.
+    Quiet,
+    /// Cell of a heat map, 0 (nothing) to 6 (most).
+    Heat(u8),
+}
+
+const INKS: [(Ink, &str); 16] = [
+    (Ink::Fail, "c-fail"),
+    (Ink::Waived, "c-waived"),
+    (Ink::Open, "c-open"),
+    (Ink::Pass, "c-pass"),
+    (Ink::None, "c-none"),
+    (Ink::Plain, "c-plain"),
+    (Ink::Grid, "c-grid"),
+    (Ink::Text, "c-text"),
+    (Ink::Quiet, "c-quiet"),
+    (Ink::Heat(0), "c-h0"),
+    (Ink::Heat(1), "c-h1"),
+    (Ink::Heat(2), "c-h2"),
+    (Ink::Heat(3), "c-h3"),
+    (Ink::Heat(4), "c-h4"),
+    (Ink::Heat(5), "c-h5"),
+    (Ink::Heat(6), "c-h6"),
+];
+
+impl Ink {
+    fn marker(self) -> RGBColor {
+        // Every ink is in the list; steps beyond the last are drawn as the most.
+        let at = INKS.iter().position(|(ink, _)| *ink == self).unwrap_or(INKS.len() - 1);
+        RGBColor(0x0a, 0x01, at as u8)
+    }
+}
+
+/// Markers become classes; what the page says better goes. Text from data holds no bare quote, so no label matches.
+fn themed(svg: &str, label: &str) -> String {
+    let mut out = svg.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "");
+    for (at, (_, class)) in INKS.iter().enumerate() {
+        for attribute in ["fill", "stroke"] {
+            let marker = format!("{attribute}=\"#0A01{at:02X}\"");
+            if out.contains(&marker) {
+                out = out.replace(&marker, &format!("class=\"{class}\""));
+            }
+        }
+    }
+    for noise in [" opacity=\"1\"", " stroke=\"none\"", " font-family=\"sans-serif\"", " stroke-width=\"1\""] {
+        out = out.replace(noise, "");
+    }
+    let label = label.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    out.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label}\" "), 1)
+}
+
+/// Which side of its point a text stands on.
+#[derive(Clone, Copy)]
+enum Side {
+    Right,
+    Left,
+}
+
+struct Pen<'a, 'b> {
+    backend: &'a mut SVGBackend<'b>,
+}
+
+impl Pen<'_, '_> {
+    fn rect(&mut self, x: f64, y: f64, w: f64, h: f64, ink: Ink) -> Result<(), ChartError> {
+        let (x, y, right, bottom) = (x.round(), y.round(), (x + w).round(), (y + h).round());
+        let style = ink.marker().filled();
+        self.backend
+            .draw_rect((x as i32, y as i32), (right as i32, bottom as i32), &style, true)
+            .map_err(ChartError::from_backend)
+    }
+
+    fn line(&mut self, from: (f64, f64), to: (f64, f64), ink: Ink) -> Result<(), ChartError> {
+        let style = ink.marker().stroke_width(1);
+        let point = |p: (f64, f64)| (p.0.round() as i32, p.1.round() as i32);
+        self.backend.draw_line(point(from), point(to), &style).map_err(ChartError::from_backend)
+    }
+
+    fn text(&mut self, x: f64, y: f64, text: &str, side: Side, ink: Ink) -> Result<(), ChartError> {
+        let h = match side {
+            Side::Right => HPos::Left,
+            Side::Left => HPos::Right,
+        };
+        // 1.24 is what the backend divides by.
+        let font = ("sans-serif", 13.0 * 1.24).into_font();
+        let colour = ink.marker();
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(h, VPos::Center));
+        self.backend.draw_text(text, &style, (x.round() as i32, y.round() as i32)).map_err(ChartError::from_backend)
+    }
+}
+
+fn draw(
+    size: (f64, f64),
+    label: &str,
+    paint: impl FnOnce(&mut Pen<'_, '_>) -> Result<(), ChartError>,
+) -> Result<String, ChartError> {
+    let mut svg = String::new();
+    {
+        let mut backend = SVGBackend::with_string(&mut svg, (size.0 as u32, size.1 as u32));
+        paint(&mut Pen { backend: &mut backend })?;
+        backend.present().map_err(ChartError::from_backend)?;
+    }
+    Ok(themed(&svg, label))
+}
+
+/// How much room a chart has; the page shows the one that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// A screen or a sheet of paper.
+    Wide,
+    /// A phone.
+    Narrow,
+}
+
+impl Room {
+    fn width(self) -> f64 {
+        match self {
+            Self::Wide => 580.0,
+            Self::Narrow => 340.0,
+        }
+    }
+}
+
+/// One row of a bar chart: its name, its parts from the left, and what is printed behind it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Made visible and cut by whoever built it.
+    pub label: String,
+    /// Quantities with what they stand for.
+    pub parts: Vec<(Ink, u64)>,
+    /// Direct label.
+    pub note: String,
+}
+
+impl Row {
+    fn total(&self) -> u64 {
+        self.parts.iter().map(|(_, n)| n).sum()
+    }
+}
+
+/// Where the segments of one bar begin and how wide they are; a part that is not nothing has at least two units.
+fn segments(parts: &[(Ink, u64)], total: u64, room: f64) -> Vec<(Ink, f64, f64)> {
+    let scale = room / total.max(1) as f64;
+    let wide: Vec<_> =
+        parts.iter().filter(|(_, n)| *n > 0).map(|(ink, n)| (*ink, (*n as f64 * scale).max(2.0))).collect();
+    let sum: f64 = wide.iter().map(|(_, w)| w).sum();
+    let shrink = if sum > room { room / sum } else { 1.0 };
+    let mut x = 0.0;
+    wide.into_iter()
+        .map(|(ink, w)| {
+            let at = x;
+            x += w * shrink;
+            (ink, at, w * shrink)
+        })
+        .collect()
+}
+
+/// Horizontal bars from zero, each labelled directly.
+///
+/// # Errors
+/// When the backend refuses to draw.
+pub fn bars(rows: &[Row], room: Room, label: &str) -> Result<String, ChartError> {
+    let most = rows.iter().map(Row::total).max().unwrap_or(0);
+    horizontal(rows, room, label, |_| most)
+}
+
+/// Horizontal bars that each fill the width: parts of a whole.
+///
+/// # Errors
+/// When the backend refuses to draw.
+pub fn shares(rows: &[Row], room: Room, label: &str) -> Result<String, ChartError> {
+    horizontal(rows, room, label, Row::total)
+}
+
+fn horizontal(rows: &[Row], room: Room, label: &str, whole: impl Fn(&Row) -> u64) -> Result<String, ChartError> {
+    let width = room.width();
+    // On a phone the name stands above its bar.
+    let (left, right, step, bar) = match room {
+        Room::Wide => (170.0, 96.0, 30.0, 16.0),
+        Room::Narrow => (0.0, 84.0, 44.0, 14.0),
+    };
+    let space = width - left - right;
+    draw((width, step * rows.len() as f64 + 8.0), label, |pen| {
+        pen.line((left, 0.0), (left, step * rows.len() as f64 + 8.0), Ink::Grid)?;
+        for (i, row) in rows.iter().enumerate() {
+            let top = 4.0 + i as f64 * step;
+            let y = match room {
+                Room::Wide => {
+                    pen.text(left - 10.0, top + step / 2.0, &row.label, Side::Left, Ink::Text)?;
+                    top + (step - bar) / 2.0
+                }
+                Room::Narrow => {
+                    pen.text(4.0, top + 11.0, &row.label, Side::Right, Ink::Text)?;
+                    top + 22.0
+                }
+            };
+            let drawn = segments(&row.parts, whole(row), space);
+            let end = drawn.last().map_or(0.0, |(_, x, w)| x + w);
+            for (ink, x, w) in drawn {
+                pen.rect(left + x, y, w, bar, ink)?;
+            }
+            pen.text(left + end + 8.0, y + bar / 2.0, &row.note, Side::Right, Ink::Quiet)?;
+        }
+        Ok(())
+    })
+}
+
+/// One column: its full date or class, its parts from the bottom.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Printed below, where there is room.
+    pub label: String,
+    /// Quantities with what they stand for.
+    pub parts: Vec<(Ink, u64)>,
+}
+
+/// A round number not below `n` that divides into the steps of an axis.
+fn ceiling(n: u64) -> u64 {
+    let mut unit = 1_u64;
+    loop {
+        for step in [1, 2, 4, 5, 8] {
+            let top = step * unit;
+            if top >= n {
+                return top;
+            }
+        }
+        let Some(next) = unit.checked_mul(10) else { return n };
+        if next > u64::MAX / 10 {
+            return n;
+        }
+        unit = next;
+    }
+}
+
+/// Columns over time, zero-based; `unit` is what the vertical axis counts.
+///
+/// # Errors
+/// When the backend refuses to draw.
+pub fn columns(columns: &[Column], room: Room, unit: &str, label: &str) -> Result<String, ChartError> {
+    let width = room.width();
+    let (left, top, height, bottom) = (44.0, 26.0, 170.0, 28.0);
+    let most = columns.iter().map(|c| c.parts.iter().map(|(_, n)| n).sum::<u64>()).max().unwrap_or(0);
+    let max = ceiling(most.max(1));
+    let space = width - left - 8.0;
+    let step = space / columns.len().max(1) as f64;
+    let ticks = if max % 4 == 0 {
+        4
+    } else if max % 5 == 0 {
+        5
+    } else {
+        max.min(2)
+    };
+    draw((width, top + height + bottom), label, |pen| {
+        pen.text(0.0, 8.0, unit, Side::Right, Ink::Quiet)?;
+        for tick in 0..=ticks {
+            let n = max / ticks * tick;
+            let y = top + height - height * (n as f64 / max as f64);
+            pen.line((left, y), (width, y), Ink::Grid)?;
+            pen.text(left - 8.0, y, &words::number(n), Side::Left, Ink::Quiet)?;
+        }
+        let labels = match room {
+            Room::Wide => 6,
+            Room::Narrow => 3,
+        };
+        let every = columns.len().div_ceil(labels).max(1);
+        for (i, column) in columns.iter().enumerate() {
+            let x = left + i as f64 * step;
+            let gap = if step > 6.0 {
+                2.0
+            } else if step > 3.0 {
+                1.0
+            } else {
+                0.0
+            };
+            let mut y = top + height;
+            for (ink, n) in &column.parts {
+                let h = height * (*n as f64 / max as f64);
+                if *n > 0 {
+                    pen.rect(x + gap / 2.0, y - h, (step - gap).clamp(1.0, 28.0), h.max(1.0), *ink)?;
+                }
+                y -= h;
+            }
+            if i % every == 0 && x < width - 60.0 {
+                pen.line((x, top + height), (x, top + height + 5.0), Ink::Quiet)?;
+                pen.text(x, top + height + 16.0, &column.label, Side::Right, Ink::Quiet)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Weekdays by hours; the darkest cell is the busiest hour.
+///
+/// # Errors
+/// When the backend refuses to draw.
+pub fn heat(hours: &[Vec<u64>], room: Room, label: &str) -> Result<String, ChartError> {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let width = room.width();
+    let (left, top, row) = (40.0, 4.0, 24.0);
+    let cell = ((width - left) / 24.0).floor();
+    let most = hours.iter().flatten().copied().max().unwrap_or(0).max(1);
+    let every = match room {
+        Room::Wide => 3,
+        Room::Narrow => 6,
+    };
+    draw((width, top + row * hours.len().min(7) as f64 + 26.0), label, |pen| {
+        for (d, (name, counts)) in DAYS.iter().zip(hours).enumerate() {
+            let y = top + d as f64 * row;
+            pen.text(left - 8.0, y + row / 2.0, name, Side::Left, Ink::Text)?;
+            for (h, n) in counts.iter().take(24).enumerate() {
+                // The first step is kept for "none at all", so that one reset at night is seen.
+                let step = if *n == 0 { 0 } else { 1 + (n * 5 / most).min(5) as u8 };
+                pen.rect(left + h as f64 * cell, y, cell - 2.0, row - 2.0, Ink::Heat(step))?;
+            }
+        }
+        for h in (0..24).step_by(every) {
+            let x = left + h as f64 * cell;
+            let y = top + 7.0 * row + 10.0;
+            pen.text(x, y, &format!("{h:02}:00"), Side::Right, Ink::Quiet)?;
+        }
+        Ok(())
+    })
+}
+
+/// A population bar's segments in per cent of its width: class, start, width.
+///
+/// Each share that is not nothing takes at least 1.25 per cent, two pixels of the narrowest bar.
+pub fn population(parts: &[(&'static str, u64)]) -> Vec<(&'static str, f64, f64)> {
+    let total: u64 = parts.iter().map(|(_, n)| n).sum();
+    let wide: Vec<_> = parts
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(class, n)| (*class, (*n as f64 / total as f64 * 100.0).max(1.25)))
+        .collect();
+    let sum: f64 = wide.iter().map(|(_, w)| w).sum();
+    let mut x = 0.0;
+    wide.into_iter()
+        .map(|(class, w)| {
+            let at = x;
+            x += w / sum * 100.0;
+            (class, at, w / sum * 100.0)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_label_stays_text_and_no_marker_or_style_is_left() {
+        let rows = [Row {
+            label: "\"><script>alert(1)</script> fill=\"#0A0100\"".into(),
+            parts: vec![(Ink::Fail, 3), (Ink::Pass, 5)],
+            note: "3 of 8".into(),
+        }];
+        for room in [Room::Wide, Room::Narrow] {
+            let svg = bars(&rows, room, "a \"b\" <c>").expect("draws");
+            assert!(!svg.contains("<script"), "{svg}");
+            assert!(!svg.contains("style="), "{svg}");
+            assert!(!svg.contains("http"), "{svg}");
+            assert!(svg.contains("class=\"c-fail\"") && svg.contains("class=\"c-pass\""), "{svg}");
+            // The only marker left is the one that the label itself spells, escaped.
+            assert_eq!(svg.matches("#0A01").count(), 1, "{svg}");
+        }
+    }
+
+    #[test]
+    fn a_share_of_one_in_a_million_is_seen_and_the_bar_is_full() {
+        let bar = population(&[("fail", 1), ("waived", 0), ("pass", 999_999)]);
+        assert_eq!(bar.len(), 2);
+        assert!(bar[0].2 > 1.2);
+        let end = bar[1].1 + bar[1].2;
+        assert!((end - 100.0).abs() < 1e-9, "{end}");
+        assert!(population(&[("fail", 0)]).is_empty());
+    }
+
+    #[test]
+    fn axes_end_on_round_numbers() {
+        assert_eq!([ceiling(0), ceiling(1), ceiling(3), ceiling(9), ceiling(41), ceiling(501)], [1, 1, 4, 10, 50, 800]);
+        assert!(ceiling(u64::MAX) >= u64::MAX / 10);
+    }
+}

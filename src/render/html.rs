@@ -1,0 +1,99 @@
+//! The report as one page.
+//!
+//! Prepares words, formatting and shares; the templates hold loops and filters only. The page loads nothing, runs one
+//! small script whose hash its own policy names, and says everything without that script. What the numbers are is left
+//! to [`crate::report`].
+
+pub mod words;
+
+mod view;
+
+use sha2::{Digest, Sha256};
+use tera::{Context, Tera};
+
+use crate::report::model::{Assessment, Finding};
+
+use super::chart::ChartError;
+
+const STYLE: &str = include_str!("../../templates/report.css");
+const SCRIPT: &str = include_str!("../../templates/report.js");
+
+/// Every template, by the name that the others include it by; `.html` switches autoescape on.
+const TEMPLATES: [(&str, &str); 9] = [
+    ("parts.html", include_str!("../../templates/parts.html")),
+    ("controls.html", include_str!("../../templates/controls.html")),
+    ("frameworks.html", include_str!("../../templates/frameworks.html")),
+    ("charts.html", include_str!("../../templates/charts.html")),
+    ("findings.html", include_str!("../../templates/findings.html")),
+    ("identities.html", include_str!("../../templates/identities.html")),
+    ("inputs.html", include_str!("../../templates/inputs.html")),
+    ("method.html", include_str!("../../templates/method.html")),
+    ("report.html", include_str!("../../templates/report.html")),
+];
+
+/// The page could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum HtmlError {
+    /// A template of ours does not fit the data we gave it.
+    #[error(
+        "index.html: the built-in templates do not fit the assessment: {}\n  help: this is a fault of regrant; \
+         `--format` without html still writes findings.csv and assessment.json",
+        chain(.0)
+    )]
+    Template(#[from] tera::Error),
+    /// The SVG backend refused.
+    #[error(
+        "index.html: a chart could not be drawn: {0}\n  help: this is a fault of regrant; `--format` without html \
+         still writes findings.csv and assessment.json"
+    )]
+    Chart(#[from] ChartError),
+}
+
+/// Tera names the place in its outer errors and the reason in the inner ones.
+fn chain(error: &tera::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(inner) = next {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        next = inner.source();
+    }
+    text
+}
+
+/// The page for an assessment; `findings` in the order of `findings.csv`, all of them.
+///
+/// # Errors
+/// Only when the embedded templates and this module disagree.
+pub fn render(assessment: &Assessment, findings: &[Finding]) -> Result<String, HtmlError> {
+    let mut tera = Tera::default();
+    tera.add_raw_templates(TEMPLATES)?;
+    let mut context = Context::from_serialize(view::page(assessment, findings)?)?;
+    context.insert("style", STYLE);
+    context.insert("script", SCRIPT);
+    context.insert("style_hash", &policy_hash(STYLE));
+    context.insert("script_hash", &policy_hash(SCRIPT));
+    Ok(tera.render("report.html", &context)?)
+}
+
+/// `sha256-…` of an inline element's text, as a content security policy names it.
+fn policy_hash(text: &str) -> String {
+    format!("sha256-{}", base64(&Sha256::digest(text.as_bytes())))
+}
+
+// RFC 4648 with padding; a dependency for 32 bytes would be more to read.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let n = chunk.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let six = (n >> (18 - 6 * i) & 63) as usize;
+            out.push(if i <= chunk.len() { char::from(ALPHABET[six]) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,386 @@
+//! The page against hostile text, its own policy, and the empty run.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::check::Severity;
+use crate::report::model::*;
+
+/// Something to break out of every context that data stands in.
+const HOSTILE: &str = "\"><img src=x onerror=alert(1)><script>alert(2)</script></style></script>'`javascript:alert(3)\u{202e}\u{200b}\0 style=\"x\" <a href=\"http://evil.example/x\">{{ 7*7 }}{% raw %}";
+
+/// Replaces every text of the value, also the keys of maps whose keys are data.
+fn poison(v: &mut Value, path: &str) {
+    match v {
+        Value::String(s) => {
+            let closed = ["verdict", "severity", "escalated", "state", "subject_kind"];
+            if !closed.contains(&path) {
+                *s = HOSTILE.to_owned();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|i| poison(i, path)),
+        Value::Object(map) => {
+            for (k, inner) in map.iter_mut() {
+                poison(inner, k);
+            }
+            let open = [
+                "evidence",
+                "thresholds",
+                "indeterminate_because",
+                "tables",
+                "rejected_reasons",
+                "out_of_scope_reasons",
+                "policy",
+            ];
+            if open.contains(&path) {
+                let old = std::mem::take(map);
+                for (i, (_, inner)) in old.into_iter().enumerate() {
+                    map.insert(format!("{HOSTILE}{i}"), inner);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn counts() -> Counts {
+    Counts { population: 20, not_applicable: 3, passed: 10, failed: 4, waived: 1, indeterminate: 2 }
+}
+
+fn finding(id: usize, severity: Severity) -> Finding {
+    Finding {
+        finding_id: format!("{id:016x}"),
+        check: "self-approval".into(),
+        control: "audit-trail".into(),
+        severity,
+        state: if id % 3 == 0 { State::Waived } else { State::Open },
+        subject_kind: "reset".into(),
+        subject: format!("E{id}"),
+        system: "okta".into(),
+        occurred_at: "2026-08-12T13:05:00Z".into(),
+        action: "password-reset".into(),
+        target: "ann@corp.example".into(),
+        identity: "E1".into(),
+        identity_name: "Ann".into(),
+        tier: "standard".into(),
+        executor: "hal".into(),
+        approver: "hal".into(),
+        ticket: "T-1".into(),
+        because: "the approver carried it out".into(),
+        evidence: BTreeMap::from([
+            ("approver_is_executor".into(), json!(true)),
+            ("minutes_to_revoke".into(), json!(4565.5)),
+            ("tier".into(), json!("standard")),
+            ("notified".into(), Value::Null),
+        ]),
+        requirements: vec!["nist-csf-2:PR.AA-01".into(), "nist-csf-2:PR.AA-05".into()],
+        source_file: "okta.json".into(),
+        source_record: 1184,
+        waiver: "W-1".into(),
+    }
+}
+
+/// One of everything.
+fn full() -> (Assessment, Vec<Finding>) {
+    let text = || "text".to_owned();
+    let moment = |at: &str, kind: &str| Moment {
+        at: at.into(),
+        kind: kind.into(),
+        text: text(),
+        system: "okta".into(),
+        source_file: "okta.json".into(),
+        source_record: 3,
+    };
+    let bar = |label: &str, count, bad| Bar { label: label.into(), count, bad };
+    let a = Assessment {
+        tool: Tool { name: "regrant".into(), version: "0.1.0".into() },
+        run: Run {
+            as_of: "2026-10-05T00:00:00Z".into(),
+            as_of_source: "config".into(),
+            since: Some("2026-06-30T23:00:00Z".into()),
+            until: Some("2026-09-30T23:00:00Z".into()),
+            timezone: Some("Europe/London".into()),
+            title: Some("Example Corp".into()),
+            policy: json!({"dormant_days": 90, "revocation": {"human": 15}, "working_days": ["mon"]}),
+            policy_changed: vec!["dormant_days".into()],
+            digest: "abc".into(),
+            ..Run::default()
+        },
+        inputs: vec![Input {
+            path: "okta.json".into(),
+            sha256: Some("0".repeat(64)),
+            read: 10,
+            accepted: 9,
+            rejected: 1,
+            expected_records: Some(12),
+            naive_zone: Some("UTC".into()),
+            naive_zone_assumed: true,
+            rejected_reasons: BTreeMap::from([("bad-json".into(), 1)]),
+            out_of_scope_reasons: BTreeMap::from([("sign-in".into(), 2)]),
+            tables: BTreeMap::from([("event".into(), 9)]),
+            reported_columns: vec!["target".into()],
+            ignored_columns: vec!["x".into()],
+            first_at: Some("2026-08-12T13:05:00Z".into()),
+            last_at: Some(text()),
+            snapshot: Some("2026-08-01".into()),
+            ..Input::default()
+        }],
+        skipped: vec![Skipped { path: text(), reason: text() }],
+        population: Population { resets: 20, ..Population::default() },
+        checks: vec![CheckResult {
+            id: "self-approval".into(),
+            title: text(),
+            control: "audit-trail".into(),
+            subject: "reset".into(),
+            severity: Some(Severity::High),
+            escalated: Some(Severity::Critical),
+            verdict: Standing::CannotConclude,
+            counts: counts(),
+            indeterminate_because: BTreeMap::from([("approver_is_target".into(), 2)]),
+            inconclusive: Some(text()),
+            applies: text(),
+            fails: text(),
+            thresholds: BTreeMap::from([("dormant_days".into(), json!(90))]),
+            finds: "One `code` two.\n\n- a\n- b\n  more".into(),
+            matters: text(),
+            remedy: text(),
+            requirements: vec!["nist-csf-2:PR.AA-01".into()],
+            origin: text(),
+        }],
+        controls: vec![ControlResult {
+            id: "audit-trail".into(),
+            title: text(),
+            verdict: Standing::Fail,
+            counts: counts(),
+            deviation_rate: Some(1.0 / 3.0),
+            checks: vec!["self-approval".into()],
+            worst_check: Some("self-approval".into()),
+        }],
+        frameworks: vec![FrameworkResult {
+            id: "nist-csf-2".into(),
+            title: text(),
+            source: Some(text()),
+            note: Some(text()),
+            leading: true,
+            requirements: vec![RequirementResult {
+                id: "PR.AA-01".into(),
+                aliases: vec![text()],
+                title: Some(text()),
+                title_is: "paraphrase".into(),
+                counts: counts(),
+                direct: vec!["self-approval".into()],
+                supporting: vec![text()],
+                limits: text(),
+                scope: Some(text()),
+                scope_credential: Some(text()),
+                status: Some("as cited".into()),
+                provenance: Some(text()),
+                nearest: vec![text()],
+                contextual: Some(text()),
+                guarded: vec![text()],
+                ..RequirementResult::default()
+            }],
+            ..FrameworkResult::default()
+        }],
+        totals: BTreeMap::from([
+            (Severity::Critical, Total { open: 150, waived: 10 }),
+            (Severity::Medium, Total { open: 1, waived: 0 }),
+        ]),
+        data_quality: vec![DataQuality {
+            kind: text(),
+            title: text(),
+            count: 3,
+            examples: vec![text()],
+            weakens: vec!["self-approval".into()],
+        }],
+        waivers: vec![WaiverResult {
+            id: "W-1".into(),
+            state: "active".into(),
+            flags: vec!["broad".into()],
+            checks: vec!["self-approval".into()],
+            r#where: text(),
+            reason: text(),
+            requested_by: text(),
+            approved_by: text(),
+            expires_on: "2026-12-31".into(),
+            ..WaiverResult::default()
+        }],
+        series: Series {
+            days: vec![Day { day: "2026-08-12".into(), resets: 20, failed: 5 }],
+            survival: vec![bar("up to 15 min", 4, false), bar("over 30 d", 2, true)],
+            approval_lead: vec![bar("late", 4, true)],
+            dormancy: vec![bar("30 d", 4, false)],
+            executors: vec![ExecutorBar { executor: text(), resets: 9, unapproved: 2 }],
+            hours: vec![vec![1; 24]; 7],
+        },
+        identities: vec![IdentityStory {
+            identity: "E1".into(),
+            name: "Ann".into(),
+            kind: "human".into(),
+            tier: "executive".into(),
+            story: text(),
+            next_step: text(),
+            since: Some("2026-08-12T13:05:00Z".into()),
+            periods: vec![(Some("2020-01-01T00:00:00Z".into()), Some("2026-08-01T00:00:00Z".into())), (None, None)],
+            open: BTreeMap::from([(Severity::Critical, 1)]),
+            findings: vec![format!("{:016x}", 1), "gone".into()],
+            timeline: vec![moment("2026-08-12T13:05:00Z", "reset"), moment("2026-09-12T13:05:00Z", "sign-in")],
+            timeline_omitted: 2,
+        }],
+        identities_concerned: 47,
+        limited_to: Some(text()),
+        overrides: vec![Override { kind: "check".into(), id: text(), replaces: true, path: text() }],
+        ..Assessment::default()
+    };
+    let mut findings: Vec<Finding> = (1..=250).map(|i| finding(i, Severity::Critical)).collect();
+    findings.push(finding(999, Severity::Medium));
+    (a, findings)
+}
+
+fn between<'a>(html: &'a str, start: &str, end: &str) -> &'a str {
+    let from = html.find(start).expect("start is there") + start.len();
+    &html[from..from + html[from..].find(end).expect("end is there")]
+}
+
+/// Tags as a browser would see them, outside the two inline elements.
+fn tags(html: &str) -> Vec<String> {
+    let mut html = html.to_owned();
+    for (open, close) in [("<style>", "</style>"), ("<script>", "</script>")] {
+        let inner = between(&html, open, close).to_owned();
+        html = html.replacen(&inner, "", 1);
+    }
+    html.split('<').skip(1).map(|t| t.split('>').next().unwrap_or("").to_owned()).collect()
+}
+
+#[test]
+fn hostile_text_in_every_field_stays_text() {
+    let (a, findings) = full();
+    let clean = render(&a, &findings).expect("renders");
+    let mut value = serde_json::to_value(&a).expect("serialises");
+    poison(&mut value, "");
+    let a: Assessment = serde_json::from_value(value).expect("still an assessment");
+    let findings: Vec<Finding> = findings
+        .iter()
+        .map(|f| {
+            let mut value = serde_json::to_value(f).expect("serialises");
+            poison(&mut value, "");
+            serde_json::from_value(value).expect("still a finding")
+        })
+        .collect();
+    let html = render(&a, &findings).expect("renders");
+    for page in [&clean, &html] {
+        let tags = tags(page);
+        assert_eq!(tags.iter().filter(|t| t.starts_with("script")).count(), 1);
+        assert_eq!(tags.iter().filter(|t| t.starts_with("style")).count(), 1);
+        for tag in &tags {
+            assert!(!tag.starts_with("img"), "{tag}");
+            let mut quoted = tag.split('"');
+            // Every second part stands in quotes: names of attributes are in the others.
+            let names: String = quoted.by_ref().step_by(2).collect();
+            for bad in ["style=", "onerror", "onload", "onclick"] {
+                assert!(!names.contains(bad), "{tag}");
+            }
+            for bad in ["href=\"http", "href=\"javascript", "src=\"", "url(http", "xlink"] {
+                assert!(!tag.contains(bad), "{tag}");
+            }
+        }
+    }
+    assert!(!html.contains('\u{202e}') && !html.contains('\u{200b}') && !html.contains('\0'));
+    assert!(html.contains("[U+202E]") && html.contains("{{ 7*7 }}"));
+}
+
+#[test]
+fn nothing_is_loaded_and_no_sentence_shouts() {
+    let (a, findings) = full();
+    let html = render(&a, &findings).expect("renders");
+    assert!(!html.contains("http://") && !html.contains("https://"));
+    for loading in ["<link", "<img", "<iframe", "@import", "url(http", "src=", " style=", "fetch(", "XMLHttp"] {
+        assert!(!html.contains(loading), "{loading}");
+    }
+    let script = between(&html, "<script>", "</script>").to_owned();
+    let rest = html.replacen(&script, "", 1).replacen("<!DOCTYPE", "", 1);
+    assert!(!rest.contains('!'));
+    assert_eq!(html.matches("<h1").count(), 1);
+}
+
+#[test]
+fn the_policy_names_the_hashes_of_what_the_page_runs() {
+    let (a, findings) = full();
+    let html = render(&a, &findings).expect("renders");
+    let policy = between(&html, "http-equiv=\"Content-Security-Policy\" content=\"", "\"");
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    for (directive, inline) in
+        [("style-src", between(&html, "<style>", "</style>")), ("script-src", between(&html, "<script>", "</script>"))]
+    {
+        let wanted = format!("{directive} '{}'", policy_hash(inline));
+        assert!(policy.contains(&wanted), "{policy} lacks {wanted}");
+    }
+    // RFC 4648, section 10.
+    assert_eq!([base64(b""), base64(b"f"), base64(b"fo"), base64(b"foo")], ["", "Zg==", "Zm8=", "Zm9v"]);
+}
+
+#[test]
+fn an_empty_assessment_is_a_page_and_says_nothing_it_does_not_know() {
+    let html = render(&Assessment::default(), &[]).expect("renders");
+    assert!(html.contains("No reset was found"));
+    assert!(html.contains("No findings."));
+    assert!(html.contains("No chart, nothing to show"));
+    assert!(!html.contains("enough to judge"));
+}
+
+#[test]
+fn two_hundred_are_listed_the_rest_is_named_and_every_link_inside_has_a_target() {
+    let (a, findings) = full();
+    let html = render(&a, &findings).expect("renders");
+    assert_eq!(html.matches("<details class=\"fold finding\"").count(), 200);
+    assert!(html.contains("200 of 251 findings"));
+    assert!(html.contains("… and 46 more"));
+    assert!(html.contains("12 Aug 2026 14:05 BST") && html.contains("title=\"2026-08-12T13:05:00Z\""));
+    assert!(html.contains("between 1 July 2026 and 30 September 2026"));
+    for target in html.split("href=\"#").skip(1).map(|t| t.split('"').next().unwrap_or("")) {
+        // Checks that the fixture names without defining them cannot be linked to by a real run.
+        if !["check-text", "r-nist-csf-2-PR.AA-05"].contains(&target) {
+            assert!(html.contains(&format!("id=\"{target}\"")), "#{target} leads nowhere");
+        }
+    }
+}
+
+#[test]
+fn the_same_assessment_is_the_same_bytes() {
+    let (a, findings) = full();
+    assert_eq!(render(&a, &findings).expect("renders"), render(&a, &findings).expect("renders"));
+}
+
+#[test]
+fn words_keep_units_numbers_and_scripts_apart() {
+    use super::words::*;
+    assert_eq!(visible("田中\u{202e}x\u{7}"), "田中[U+202E]x␇");
+    assert_eq!(visible_cut("田中太郎", 2), "田中…");
+    assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
+    assert_eq!(count(1, "reset", "resets"), "1 reset");
+    assert_eq!(duration(273_600.0), "3 d 4 h");
+    assert_eq!(duration(-90.0), "−1 min 30 s");
+    assert_eq!(value("days_inactive", &json!(91)), "91 d");
+    assert_eq!(value("x", &Value::Null), "not reported");
+    assert_eq!(value("x", &json!("")), "empty");
+    assert_eq!(percent(0.000_01), "under 0.1 %");
+    assert_eq!(percent(0.999_99), "over 99.9 %");
+    assert_eq!(Clock::new(Some("nowhere")).when("2026-08-12T13:05:00Z").text, "12 Aug 2026 13:05 UTC");
+}
+
+/// Renders a real-sized assessment for eyes: `REGRANT_HTML_FIXTURE=dir cargo test --release eyes -- --ignored`.
+#[test]
+#[ignore = "writes a page for somebody to look at"]
+fn eyes() {
+    let dir = std::path::Path::new("/tmp/w-html");
+    let Ok(a) = std::fs::read_to_string(dir.join("assessment.json")) else { return };
+    let findings = std::fs::read_to_string(dir.join("findings.json")).expect("beside the assessment");
+    let a: Assessment = serde_json::from_str(&a).expect("an assessment");
+    let findings: Vec<Finding> = serde_json::from_str(&findings).expect("findings");
+    let start = std::time::Instant::now();
+    let html = render(&a, &findings).expect("renders");
+    println!("{} bytes in {:?}", html.len(), start.elapsed());
+    std::fs::write(dir.join("index.html"), html).expect("written");
+}

@@ -1,0 +1,1592 @@
+//! The page as the templates see it: every word chosen, every number formatted, every share computed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::words::{self, Clock, SEVERITIES, Verdict, When, count, number, visible, visible_cut};
+use crate::check::Severity;
+use crate::render::chart::{self, ChartError, Column, Ink, Room, Row};
+use crate::report::model::{
+    Assessment, Bar, CheckResult, Counts, DataQuality, Finding, FrameworkResult, IdentityStory, Input,
+    RequirementResult, Standing, State, WaiverResult,
+};
+
+/// Findings that the page lists; the rest is in `findings.csv`.
+const LISTED: usize = 200;
+/// Cards under "Act today".
+const CARDS: usize = 5;
+/// Findings named with one identity.
+const FINDINGS_OF_A_STORY: usize = 25;
+/// A silence between two moments that the time line names, in seconds.
+const SILENCE: i64 = 3 * 86_400;
+
+#[derive(Serialize)]
+pub(super) struct Page {
+    title: String,
+    span: String,
+    as_of: When,
+    as_of_source: String,
+    zone: String,
+    version: String,
+    inputs_line: String,
+    limited_to: Option<String>,
+    opinion: Vec<Vec<Piece>>,
+    controls: Vec<Control>,
+    act: Vec<Story>,
+    act_more: Option<String>,
+    leading: Vec<Framework>,
+    others: Vec<Framework>,
+    charts: Vec<Chart>,
+    groups: Vec<Group>,
+    listed: usize,
+    listed_line: String,
+    checks_listed: Vec<Link>,
+    stories: Vec<Story>,
+    stories_line: String,
+    inputs: Vec<InputView>,
+    inputs_total: InputTotal,
+    skipped: Vec<(String, String)>,
+    waivers: Vec<WaiverView>,
+    quality: Vec<Quality>,
+    policy: Vec<PolicyValue>,
+    policy_changed: usize,
+    digests: Vec<(&'static str, String)>,
+    overrides: Vec<OverrideView>,
+    population: Vec<(&'static str, String)>,
+    footnotes: Vec<Footnote>,
+}
+
+/// A stretch of a sentence, perhaps a link.
+#[derive(Serialize)]
+struct Piece {
+    text: String,
+    href: Option<String>,
+}
+
+fn say(text: impl Into<String>) -> Piece {
+    Piece { text: text.into(), href: None }
+}
+
+fn link(text: impl Into<String>, href: impl Into<String>) -> Piece {
+    Piece { text: text.into(), href: Some(href.into()) }
+}
+
+#[derive(Clone, Serialize)]
+struct Link {
+    id: String,
+    text: String,
+}
+
+/// A population bar and the numbers in words beside it.
+#[derive(Clone, Serialize)]
+struct Population {
+    segments: Vec<Segment>,
+    words: String,
+}
+
+#[derive(Clone, Serialize)]
+struct Segment {
+    class: &'static str,
+    x: String,
+    width: String,
+}
+
+fn population(c: &Counts, one: &str, many: &str) -> Population {
+    let parts = [
+        ("fail", c.failed),
+        ("waived", c.waived),
+        ("open", c.indeterminate),
+        ("pass", c.passed),
+        ("none", c.not_applicable),
+    ];
+    let segments = chart::population(&parts)
+        .into_iter()
+        .map(|(class, x, w)| Segment { class, x: format!("{x:.3}%"), width: format!("{w:.3}%") })
+        .collect();
+    let words = if c.population == 0 {
+        format!("no {one} to judge")
+    } else {
+        let mut said = Vec::new();
+        let mut push = |n: u64, one: &str, many: &str| {
+            if n > 0 {
+                said.push(format!("{} {}", number(n), if n == 1 { one } else { many }));
+            }
+        };
+        push(c.failed, "fails", "fail");
+        push(c.waived, "accepted", "accepted");
+        push(c.indeterminate, "cannot be judged", "cannot be judged");
+        push(c.passed, "holds", "hold");
+        let judged = c.population.saturating_sub(c.not_applicable);
+        if judged == 0 {
+            format!("does not apply to any of {}", count(c.population, one, many))
+        } else {
+            format!("{} of {}", said.join(", "), count(judged, one, many))
+                + &if c.not_applicable > 0 {
+                    format!("; does not apply to {}", number(c.not_applicable))
+                } else {
+                    String::new()
+                }
+        }
+    };
+    Population { segments, words }
+}
+
+#[derive(Serialize)]
+struct Control {
+    anchor: String,
+    id: String,
+    title: String,
+    verdict: Verdict,
+    rate: String,
+    rate_words: String,
+    population: Population,
+    worst: Option<Link>,
+    checks: Vec<Check>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    anchor: String,
+    id: String,
+    title: String,
+    verdict: Verdict,
+    severity: String,
+    escalated: Option<&'static str>,
+    population: Population,
+    because: Vec<(String, String)>,
+    inconclusive: Option<String>,
+    applies: String,
+    fails: String,
+    thresholds: Vec<(String, String)>,
+    finds: Vec<Block>,
+    matters: Vec<Block>,
+    remedy: Vec<Block>,
+    requirements: Vec<Reference>,
+    origin: Option<String>,
+}
+
+/// A paragraph or a list of a check's prose.
+#[derive(Clone, Serialize)]
+struct Block {
+    list: bool,
+    items: Vec<Vec<Span>>,
+}
+
+#[derive(Clone, Serialize)]
+struct Span {
+    code: bool,
+    text: String,
+}
+
+/// The little Markdown that a check's prose uses: paragraphs, lists, code.
+fn prose(text: &str) -> Vec<Block> {
+    let spans = |line: &str| -> Vec<Span> {
+        line.split('`')
+            .enumerate()
+            .filter(|(_, part)| !part.is_empty())
+            .map(|(i, part)| Span { code: i % 2 == 1, text: visible_cut(part, 4_000) })
+            .collect()
+    };
+    text.replace("\r\n", "\n")
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .map(|p| {
+            let list = p.lines().all(|l| l.starts_with("- ") || l.starts_with("  "));
+            if list {
+                let mut items: Vec<String> = Vec::new();
+                for line in p.lines() {
+                    match (line.strip_prefix("- "), items.last_mut()) {
+                        (None, Some(item)) => {
+                            item.push(' ');
+                            item.push_str(line.trim());
+                        }
+                        (start, _) => items.push(start.unwrap_or(line).trim().to_owned()),
+                    }
+                }
+                Block { list, items: items.iter().map(|i| spans(i)).collect() }
+            } else {
+                Block { list, items: vec![spans(&p.lines().collect::<Vec<_>>().join(" "))] }
+            }
+        })
+        .collect()
+}
+
+/// Requirements of one framework that something is evidence for.
+#[derive(Clone, Serialize)]
+struct Reference {
+    framework: String,
+    requirements: Vec<Link>,
+}
+
+#[derive(Serialize)]
+struct Framework {
+    anchor: String,
+    title: String,
+    publisher: String,
+    edition: String,
+    licence: String,
+    source: Option<String>,
+    note: Option<String>,
+    summary: String,
+    requirements: Vec<Requirement>,
+}
+
+#[derive(Serialize)]
+struct Requirement {
+    anchor: String,
+    id: String,
+    aliases: Vec<String>,
+    title: Option<String>,
+    title_is: Option<&'static str>,
+    judged: bool,
+    verdict: Verdict,
+    population: Population,
+    direct: Vec<Link>,
+    supporting: Vec<Link>,
+    limits: String,
+    scope: Vec<(&'static str, String)>,
+    guarded: Vec<String>,
+    contextual: Option<String>,
+    footnote: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Footnote {
+    number: usize,
+    requirement: String,
+    status: Option<String>,
+    provenance: Option<String>,
+    nearest: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Chart {
+    anchor: &'static str,
+    title: String,
+    axis: &'static str,
+    wide: String,
+    narrow: String,
+    legend: Vec<(&'static str, &'static str)>,
+    head: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    empty: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Group {
+    severity: &'static str,
+    title: String,
+    line: String,
+    findings: Vec<FindingView>,
+}
+
+#[derive(Serialize)]
+struct FindingView {
+    id: String,
+    check: Link,
+    severity: &'static str,
+    waived: bool,
+    waiver: String,
+    because: String,
+    who: String,
+    identity: String,
+    tier: String,
+    system: String,
+    action: String,
+    subject_kind: &'static str,
+    subject: String,
+    at: Option<When>,
+    executor: String,
+    approver: String,
+    ticket: String,
+    evidence: Vec<(String, String)>,
+    thresholds: Vec<(String, String)>,
+    fails: String,
+    remedy: Vec<Block>,
+    requirements: Vec<Reference>,
+    source: String,
+}
+
+#[derive(Clone, Serialize)]
+struct Story {
+    anchor: String,
+    name: String,
+    id: String,
+    kind: String,
+    story: String,
+    next_step: String,
+    since: Option<When>,
+    open: String,
+    periods: Vec<String>,
+    findings: Vec<StoryFinding>,
+    findings_more: Option<String>,
+    line: Vec<Segment>,
+    marks: Vec<Mark>,
+    line_from: String,
+    line_to: String,
+    moments: Vec<MomentView>,
+    omitted: Option<String>,
+}
+
+#[derive(Clone, Serialize)]
+struct StoryFinding {
+    id: String,
+    listed: bool,
+    text: String,
+    severity: &'static str,
+}
+
+/// A dot of the time line.
+#[derive(Clone, Serialize)]
+struct Mark {
+    class: &'static str,
+    x: String,
+    title: String,
+}
+
+#[derive(Clone, Serialize)]
+struct MomentView {
+    silence: Option<String>,
+    at: When,
+    class: &'static str,
+    kind: String,
+    text: String,
+    system: String,
+    source: String,
+}
+
+#[derive(Serialize)]
+struct InputView {
+    path: String,
+    short: String,
+    digest: String,
+    size: String,
+    mapping: String,
+    recognised_by: String,
+    tables: String,
+    read: String,
+    accepted: String,
+    out_of_scope: String,
+    merged: String,
+    duplicates: String,
+    rejected: String,
+    balanced: bool,
+    first: Option<When>,
+    last: Option<When>,
+    columns: String,
+    ignored: String,
+    notes: Vec<String>,
+    hole: bool,
+}
+
+#[derive(Default, Serialize)]
+struct InputTotal {
+    read: String,
+    accepted: String,
+    out_of_scope: String,
+    merged: String,
+    duplicates: String,
+    rejected: String,
+}
+
+#[derive(Serialize)]
+struct WaiverView {
+    id: String,
+    state: String,
+    active: bool,
+    flags: Vec<&'static str>,
+    matched: String,
+    waived: String,
+    checks: Vec<Link>,
+    predicate: String,
+    reason: String,
+    requested_by: String,
+    approved_by: String,
+    starts: String,
+    expires: String,
+    expires_at: String,
+}
+
+#[derive(Serialize)]
+struct Quality {
+    title: String,
+    kind: String,
+    count: String,
+    examples: Vec<String>,
+    weakens: Vec<Link>,
+}
+
+#[derive(Serialize)]
+struct PolicyValue {
+    name: String,
+    value: String,
+    changed: bool,
+}
+
+#[derive(Serialize)]
+struct OverrideView {
+    kind: String,
+    id: String,
+    replaces: bool,
+    path: String,
+}
+
+/// What every part of the page looks things up in.
+struct Desk<'a> {
+    clock: Clock,
+    checks: BTreeMap<&'a str, &'a CheckResult>,
+    frameworks: BTreeMap<&'a str, &'a FrameworkResult>,
+}
+
+impl Desk<'_> {
+    fn check_link(&self, id: &str) -> Link {
+        let text = self.checks.get(id).map_or_else(|| visible_cut(id, 80), |c| visible(&c.title));
+        Link { id: words::anchor(id), text }
+    }
+
+    fn check_links(&self, ids: &[String]) -> Vec<Link> {
+        ids.iter().map(|id| self.check_link(id)).collect()
+    }
+
+    fn references(&self, requirements: &[String]) -> Vec<Reference> {
+        let mut out: Vec<Reference> = Vec::new();
+        let mut last = None;
+        for reference in requirements {
+            let (framework, id) = reference.split_once(':').unwrap_or(("", reference));
+            let wanted =
+                Link { id: format!("r-{}-{}", words::anchor(framework), words::anchor(id)), text: visible_cut(id, 60) };
+            if last == Some(framework)
+                && let Some(group) = out.last_mut()
+            {
+                group.requirements.push(wanted);
+                continue;
+            }
+            let title = self.frameworks.get(framework).map_or(framework, |f| f.title.as_str());
+            out.push(Reference { framework: visible_cut(title, 120), requirements: vec![wanted] });
+            last = Some(framework);
+        }
+        out
+    }
+}
+
+pub(super) fn page(a: &Assessment, findings: &[Finding]) -> Result<Page, ChartError> {
+    let desk = Desk {
+        clock: Clock::new(a.run.timezone.as_deref()),
+        checks: a.checks.iter().map(|c| (c.id.as_str(), c)).collect(),
+        frameworks: a.frameworks.iter().map(|f| (f.id.as_str(), f)).collect(),
+    };
+    let clock = desk.clock;
+    let (groups, listed_ids) = groups(a, findings, &desk);
+    let listed = groups.iter().map(|g| g.findings.len()).sum();
+    let stories = stories(a, findings, &listed_ids, &desk);
+    let shown = stories.len().min(CARDS) as u64;
+    let concerned = a.identities_concerned.max(stories.len() as u64);
+    let mut footnotes = Vec::new();
+    let frameworks: Vec<(bool, Framework)> =
+        a.frameworks.iter().map(|f| (f.leading, framework(f, &desk, &mut footnotes))).collect();
+    let (leading, others): (Vec<_>, Vec<_>) = frameworks.into_iter().partition(|(leading, _)| *leading);
+    let holes = a.inputs.iter().filter(|i| hole(i)).count() as u64;
+    Ok(Page {
+        title: a.run.title.as_deref().map_or_else(|| "Credential resets".to_owned(), visible),
+        span: clock.span(a.run.since.as_deref(), a.run.until.as_deref()),
+        as_of: clock.when(&a.run.as_of),
+        as_of_source: visible_cut(&a.run.as_of_source, 60),
+        zone: a.run.timezone.as_deref().map_or_else(|| "UTC".to_owned(), |z| visible_cut(z, 60)),
+        version: visible_cut(&a.tool.version, 40),
+        inputs_line: format!(
+            "{}, {} with holes",
+            count(a.inputs.len() as u64, "input", "inputs"),
+            if holes == 0 { "none".to_owned() } else { number(holes) }
+        ),
+        limited_to: a.limited_to.as_deref().map(visible),
+        opinion: opinion(a, clock),
+        controls: controls(a, &desk),
+        act: stories.iter().take(CARDS).cloned().collect(),
+        act_more: (concerned > shown && shown > 0).then(|| number(concerned - shown)),
+        leading: leading.into_iter().map(|(_, f)| f).collect(),
+        others: others.into_iter().map(|(_, f)| f).collect(),
+        charts: charts(a)?,
+        listed_line: if findings.is_empty() {
+            "No findings.".to_owned()
+        } else if listed == findings.len() {
+            format!("{}, all listed here and in findings.csv.", count(findings.len() as u64, "finding", "findings"))
+        } else {
+            format!(
+                "{} of {}, the most severe first; all are in findings.csv.",
+                number(listed as u64),
+                count(findings.len() as u64, "finding", "findings")
+            )
+        },
+        listed,
+        checks_listed: checks_listed(&groups),
+        groups,
+        stories_line: stories_line(a, stories.len() as u64),
+        stories,
+        inputs: a.inputs.iter().map(|i| input(i, clock)).collect(),
+        inputs_total: inputs_total(&a.inputs),
+        skipped: a.skipped.iter().map(|s| (visible(&s.path), visible(&s.reason))).collect(),
+        waivers: a.waivers.iter().map(|w| waiver(w, &desk)).collect(),
+        quality: a.data_quality.iter().map(|q| quality(q, &desk)).collect(),
+        policy: policy(&a.run.policy, &a.run.policy_changed),
+        policy_changed: a.run.policy_changed.len(),
+        digests: vec![
+            ("Run", visible_cut(&a.run.digest, 128)),
+            ("Policy in force", visible_cut(&a.run.policy_sha256, 128)),
+            ("Mappings in force", visible_cut(&a.run.mappings_sha256, 128)),
+        ],
+        overrides: a
+            .overrides
+            .iter()
+            .map(|o| OverrideView {
+                kind: visible_cut(&o.kind, 40),
+                id: visible_cut(&o.id, 80),
+                replaces: o.replaces,
+                path: visible(&o.path),
+            })
+            .collect(),
+        population: population_lines(a),
+        footnotes,
+    })
+}
+
+fn stories_line(a: &Assessment, told: u64) -> String {
+    let concerned = a.identities_concerned.max(told);
+    if concerned == 0 {
+        "No identity has an open finding.".to_owned()
+    } else if told == concerned {
+        format!("{} with an open finding, the most urgent first.", count(concerned, "identity", "identities"))
+    } else {
+        format!(
+            "{} of {} with an open finding, the most urgent first.",
+            number(told),
+            count(concerned, "identity", "identities")
+        )
+    }
+}
+
+fn population_lines(a: &Assessment) -> Vec<(&'static str, String)> {
+    let p = &a.population;
+    vec![
+        ("Resets of the period", number(p.resets)),
+        ("Credentials of the inventory", number(p.credentials)),
+        ("Events read, of any action", number(p.events)),
+        ("People of the roster", number(p.people)),
+        ("Workloads of the register", number(p.workloads)),
+        ("Accounts of directories", number(p.accounts)),
+        ("Tickets", number(p.tickets)),
+    ]
+}
+
+fn opinion(a: &Assessment, clock: Clock) -> Vec<Vec<Piece>> {
+    let mut sentences = Vec::new();
+    let resets = a.population.resets;
+    let when = clock.period(a.run.since.as_deref(), a.run.until.as_deref());
+    let open: u64 = a.totals.values().map(|t| t.open).sum();
+    let waived: u64 = a.totals.values().map(|t| t.waived).sum();
+    let concerned: u64 = a.series.days.iter().map(|d| d.failed).sum();
+    let counted: u64 = a.series.days.iter().map(|d| d.resets).sum();
+    let left = a.checks.iter().find(|c| c.id == "reset-after-offboarding").map_or(0, |c| c.counts.failed);
+    let mut first = Vec::new();
+    if resets == 0 {
+        first.push(say("No reset was found"));
+        if !when.is_empty() {
+            first.push(say(format!(" {when}")));
+        }
+        first.push(say(format!(
+            ", so nothing could be said about how access was given back; {} of the inventory {} judged.",
+            count(a.population.credentials, "credential", "credentials"),
+            if a.population.credentials == 1 { "was" } else { "were" }
+        )));
+    } else {
+        first.push(say("Of "));
+        first.push(link(count(resets, "reset", "resets"), "#read"));
+        if !when.is_empty() {
+            first.push(say(format!(" {when}")));
+        }
+        first.push(say(", "));
+        if counted == resets {
+            first.push(link(number(concerned), "#findings"));
+            first.push(say(if concerned == 1 {
+                " should not have happened as it did"
+            } else {
+                " should not have happened as they did"
+            }));
+        } else {
+            first.push(say("the checks leave "));
+            first.push(link(count(open, "open finding", "open findings"), "#findings"));
+        }
+        if left > 0 {
+            first.push(say("; "));
+            first.push(link(number(left), "#check-reset-after-offboarding"));
+            first.push(say(if left == 1 {
+                " gave access back to someone or something that had left."
+            } else {
+                " gave access back to people or workloads that had left."
+            }));
+        } else {
+            first.push(say("."));
+        }
+    }
+    sentences.push(first);
+
+    let mut second = Vec::new();
+    if open == 0 && waived == 0 {
+        second.push(say("No check found anything to report."));
+    } else {
+        second.push(link(count(open, "finding is open", "findings are open"), "#findings"));
+        let severe: Vec<(Severity, u64)> = [Severity::Critical, Severity::High]
+            .into_iter()
+            .map(|s| (s, a.totals.get(&s).map_or(0, |t| t.open)))
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        for (i, (s, n)) in severe.iter().enumerate() {
+            second.push(say(if i == 0 { ", " } else { " and " }));
+            second.push(link(
+                format!("{} {}", number(*n), words::severity(*s)),
+                format!("#findings-{}", words::severity(*s)),
+            ));
+        }
+        if waived > 0 {
+            second.push(say("; "));
+            second.push(link(number(waived), "#waivers"));
+            second.push(say(if waived == 1 {
+                " more is accepted by a waiver."
+            } else {
+                " more are accepted by waivers."
+            }));
+        } else {
+            second.push(say("."));
+        }
+    }
+    sentences.push(second);
+    sentences.push(inconclusive(a));
+    sentences
+}
+
+/// What could not be concluded: whole checks first, else the check with the most open subjects.
+fn inconclusive(a: &Assessment) -> Vec<Piece> {
+    let mut out = Vec::new();
+    let silent: Vec<&CheckResult> = a.checks.iter().filter(|c| c.verdict == Standing::CannotConclude).collect();
+    if let Some(first) = silent.first() {
+        out.push(link(count(silent.len() as u64, "check", "checks"), "#controls"));
+        out.push(say(format!(" of {} cannot conclude", number(a.checks.len() as u64))));
+        let mut reasons: Vec<String> = Vec::new();
+        for reason in silent.iter().filter_map(|c| c.inconclusive.as_deref()) {
+            let reason = visible_cut(reason, 160);
+            if !reasons.contains(&reason) && reasons.len() < 2 {
+                reasons.push(reason.trim_end_matches('.').to_owned());
+            }
+        }
+        if reasons.is_empty() {
+            out.push(say(", first of them "));
+            out.push(link(visible(&first.title), format!("#check-{}", words::anchor(&first.id))));
+        } else {
+            out.push(say(format!(": {}", reasons.join("; "))));
+        }
+        out.push(say("."));
+    } else if let Some(most) =
+        a.checks.iter().filter(|c| c.counts.indeterminate > 0).fold(None, |best: Option<&CheckResult>, c| match best {
+            Some(b) if b.counts.indeterminate >= c.counts.indeterminate => Some(b),
+            _ => Some(c),
+        })
+    {
+        out.push(say("What the data says least about is "));
+        out.push(link(format!("“{}”", visible(&most.title)), format!("#check-{}", words::anchor(&most.id))));
+        out.push(say(format!(
+            ": {} of {} cannot be judged.",
+            number(most.counts.indeterminate),
+            count(most.counts.population.saturating_sub(most.counts.not_applicable), "case", "cases")
+        )));
+    } else if !a.checks.is_empty() {
+        out.push(say("The data was enough to judge every case that a check applies to."));
+    }
+    out
+}
+
+fn subjects(subject: &str) -> (&'static str, &'static str) {
+    match subject {
+        "credential" => ("credential", "credentials"),
+        "reset" => ("reset", "resets"),
+        _ => ("subject", "subjects"),
+    }
+}
+
+fn controls(a: &Assessment, desk: &Desk<'_>) -> Vec<Control> {
+    a.controls
+        .iter()
+        .map(|c| {
+            let own: Vec<&CheckResult> =
+                c.checks.iter().filter_map(|id| desk.checks.get(id.as_str()).copied()).collect();
+            let one_kind = own.iter().all(|k| k.subject == "reset");
+            let (one, many) = if one_kind { ("reset", "resets") } else { ("subject", "subjects") };
+            let judged = c.counts.failed + c.counts.waived + c.counts.passed;
+            Control {
+                anchor: words::anchor(&c.id),
+                id: visible_cut(&c.id, 60),
+                title: visible(&c.title),
+                verdict: words::verdict(c.verdict),
+                rate: c.deviation_rate.map_or_else(|| "–".to_owned(), words::percent),
+                rate_words: if c.deviation_rate.is_some() {
+                    format!("deviate, of {} judged", number(judged))
+                } else {
+                    "nothing could be judged".to_owned()
+                },
+                population: population(&c.counts, one, many),
+                worst: c.worst_check.as_deref().map(|id| desk.check_link(id)),
+                checks: own.iter().map(|k| check(k, desk)).collect(),
+            }
+        })
+        .collect()
+}
+
+fn check(c: &CheckResult, desk: &Desk<'_>) -> Check {
+    let (one, many) = subjects(&c.subject);
+    Check {
+        anchor: words::anchor(&c.id),
+        id: visible_cut(&c.id, 80),
+        title: words::sentence(&visible(&c.title)),
+        verdict: words::verdict(c.verdict),
+        severity: c.severity.map_or("", words::severity).to_owned(),
+        escalated: c.escalated.filter(|e| Some(*e) != c.severity).map(words::severity),
+        population: population(&c.counts, one, many),
+        because: c
+            .indeterminate_because
+            .iter()
+            .map(|(fact, n)| (words::fact_name(fact), count(*n, one, many)))
+            .collect(),
+        inconclusive: c.inconclusive.as_deref().map(visible),
+        applies: visible_cut(&c.applies, 2_000),
+        fails: visible_cut(&c.fails, 2_000),
+        thresholds: thresholds(&c.thresholds),
+        finds: prose(&c.finds),
+        matters: prose(&c.matters),
+        remedy: prose(&c.remedy),
+        requirements: desk.references(&c.requirements),
+        origin: (c.origin != "shipped" && !c.origin.is_empty()).then(|| visible(&c.origin)),
+    }
+}
+
+fn thresholds(values: &BTreeMap<String, Value>) -> Vec<(String, String)> {
+    values.iter().map(|(name, v)| (words::sentence(&words::fact_name(name)), words::value(name, v))).collect()
+}
+
+fn framework(f: &FrameworkResult, desk: &Desk<'_>, footnotes: &mut Vec<Footnote>) -> Framework {
+    let judged: Vec<&RequirementResult> = f.requirements.iter().filter(|r| !r.direct.is_empty()).collect();
+    let of = |s: Standing| judged.iter().filter(|r| r.verdict == s).count() as u64;
+    let mut parts = Vec::new();
+    for (standing, one, many) in [
+        (Standing::Fail, "fails", "fail"),
+        (Standing::CannotConclude, "cannot be concluded", "cannot be concluded"),
+        (Standing::Pass, "holds", "hold"),
+        (Standing::NotApplicable, "does not apply", "do not apply"),
+    ] {
+        let n = of(standing);
+        if n > 0 {
+            parts.push(format!("{} {}", number(n), if n == 1 { one } else { many }));
+        }
+    }
+    let summary = if judged.is_empty() {
+        "no requirement is judged".to_owned()
+    } else {
+        format!("of {}, {}", count(judged.len() as u64, "requirement", "requirements"), words::list(&parts))
+    };
+    Framework {
+        anchor: words::anchor(&f.id),
+        title: visible(&f.title),
+        publisher: visible(&f.publisher),
+        edition: visible(&f.edition),
+        licence: visible(&f.licence),
+        source: f.source.as_deref().map(|s| visible_cut(s, 1_000)),
+        note: f.note.as_deref().map(|s| visible_cut(s, 1_500)),
+        summary,
+        requirements: f.requirements.iter().map(|r| requirement(f, r, desk, footnotes)).collect(),
+    }
+}
+
+fn requirement(
+    f: &FrameworkResult,
+    r: &RequirementResult,
+    desk: &Desk<'_>,
+    footnotes: &mut Vec<Footnote>,
+) -> Requirement {
+    let explained = r.status.is_some() || r.provenance.is_some() || !r.nearest.is_empty();
+    let footnote = explained.then(|| {
+        let number = footnotes.len() + 1;
+        footnotes.push(Footnote {
+            number,
+            requirement: format!("{} ({})", visible_cut(&r.id, 60), visible_cut(&f.title, 120)),
+            status: r.status.as_deref().map(visible),
+            provenance: r.provenance.as_deref().map(|p| visible_cut(p, 2_000)),
+            nearest: r.nearest.iter().map(|n| visible(n)).collect(),
+        });
+        number
+    });
+    let mut kinds: Vec<&str> =
+        r.direct.iter().filter_map(|id| desk.checks.get(id.as_str())).map(|c| c.subject.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let (one, many) = match kinds[..] {
+        [kind] => subjects(kind),
+        _ => ("subject", "subjects"),
+    };
+    Requirement {
+        anchor: format!("r-{}-{}", words::anchor(&f.id), words::anchor(&r.id)),
+        id: visible_cut(&r.id, 60),
+        aliases: r.aliases.iter().map(|x| visible_cut(x, 60)).collect(),
+        title: r.title.as_deref().map(visible),
+        title_is: match r.title_is.as_str() {
+            "paraphrase" => Some("in our words"),
+            _ => None,
+        },
+        judged: !r.direct.is_empty(),
+        verdict: words::verdict(r.verdict),
+        population: population(&r.counts, one, many),
+        direct: desk.check_links(&r.direct),
+        supporting: desk.check_links(&r.supporting),
+        limits: visible_cut(&r.limits, 1_500),
+        scope: [("Resets that count", r.scope.as_deref()), ("Credentials that count", r.scope_credential.as_deref())]
+            .into_iter()
+            .filter_map(|(name, s)| s.map(|s| (name, visible_cut(s, 1_000))))
+            .collect(),
+        guarded: r.guarded.iter().map(|g| visible(g)).collect(),
+        contextual: r.contextual.as_deref().map(visible),
+        footnote,
+    }
+}
+
+/// Groups by severity of the first [`LISTED`] findings, and the ids of those.
+fn groups<'a>(a: &Assessment, findings: &'a [Finding], desk: &Desk<'_>) -> (Vec<Group>, BTreeSet<&'a str>) {
+    let mut room = LISTED;
+    let mut ids = BTreeSet::new();
+    let mut out = Vec::new();
+    for severity in SEVERITIES {
+        // What nobody accepted comes first, otherwise the order of findings.csv.
+        let of = |state: State| findings.iter().filter(move |f| f.severity == severity && f.state == state);
+        let own: Vec<&Finding> = of(State::Open).chain(of(State::Waived)).take(room).collect();
+        room -= own.len();
+        let total = a.totals.get(&severity).copied().unwrap_or_default();
+        let all = total.open + total.waived;
+        if all == 0 && own.is_empty() {
+            continue;
+        }
+        ids.extend(own.iter().map(|f| f.finding_id.as_str()));
+        let mut line = format!("{} open", number(total.open));
+        if total.waived > 0 {
+            line.push_str(&format!(", {} accepted", number(total.waived)));
+        }
+        if (own.len() as u64) < all {
+            line.push_str(&if own.is_empty() {
+                "; none listed here, all in findings.csv".to_owned()
+            } else {
+                format!("; the first {} listed here", number(own.len() as u64))
+            });
+        }
+        out.push(Group {
+            severity: words::severity(severity),
+            title: words::sentence(words::severity(severity)),
+            line,
+            findings: own.into_iter().map(|f| finding(f, desk)).collect(),
+        });
+    }
+    (out, ids)
+}
+
+fn checks_listed(groups: &[Group]) -> Vec<Link> {
+    let mut seen: BTreeMap<&str, &Link> = BTreeMap::new();
+    for f in groups.iter().flat_map(|g| &g.findings) {
+        seen.entry(&f.check.id).or_insert(&f.check);
+    }
+    seen.into_values().cloned().collect()
+}
+
+fn finding(f: &Finding, desk: &Desk<'_>) -> FindingView {
+    let check = desk.checks.get(f.check.as_str());
+    let name = if !f.identity_name.is_empty() {
+        &f.identity_name
+    } else if !f.target.is_empty() {
+        &f.target
+    } else {
+        &f.identity
+    };
+    FindingView {
+        id: words::anchor(&f.finding_id),
+        check: desk.check_link(&f.check),
+        severity: words::severity(f.severity),
+        waived: f.state == State::Waived,
+        waiver: visible_cut(&f.waiver, 80),
+        because: visible(&f.because),
+        who: visible_cut(name, 120),
+        identity: visible_cut(&f.identity, 120),
+        tier: visible_cut(&f.tier, 40),
+        system: visible_cut(&f.system, 120),
+        action: visible_cut(&f.action, 60),
+        subject_kind: subjects(&f.subject_kind).0,
+        subject: visible_cut(&f.subject, 160),
+        at: (!f.occurred_at.is_empty()).then(|| desk.clock.when(&f.occurred_at)),
+        executor: visible_cut(&f.executor, 120),
+        approver: visible_cut(&f.approver, 120),
+        ticket: visible_cut(&f.ticket, 80),
+        evidence: f.evidence.iter().map(|(k, v)| (words::sentence(&words::fact_name(k)), words::value(k, v))).collect(),
+        thresholds: check.map(|c| thresholds(&c.thresholds)).unwrap_or_default(),
+        fails: check.map(|c| visible_cut(&c.fails, 2_000)).unwrap_or_default(),
+        remedy: check.map(|c| prose(&c.remedy)).unwrap_or_default(),
+        requirements: desk.references(&f.requirements),
+        source: format!("{}, record {}", visible(&f.source_file), number(f.source_record)),
+    }
+}
+
+fn stories(a: &Assessment, findings: &[Finding], listed: &BTreeSet<&str>, desk: &Desk<'_>) -> Vec<Story> {
+    let wanted: BTreeSet<&str> =
+        a.identities.iter().flat_map(|s| s.findings.iter().take(FINDINGS_OF_A_STORY).map(String::as_str)).collect();
+    let known: BTreeMap<&str, &Finding> = if wanted.is_empty() {
+        BTreeMap::new()
+    } else {
+        findings.iter().map(|f| (f.finding_id.as_str(), f)).filter(|(id, _)| wanted.contains(id)).collect()
+    };
+    a.identities.iter().enumerate().map(|(i, s)| story(i + 1, s, &known, listed, desk, &a.run.as_of)).collect()
+}
+
+fn story(
+    n: usize,
+    s: &IdentityStory,
+    known: &BTreeMap<&str, &Finding>,
+    listed: &BTreeSet<&str>,
+    desk: &Desk<'_>,
+    as_of: &str,
+) -> Story {
+    let clock = desk.clock;
+    let kind = match (s.kind.as_str(), s.tier.as_str()) {
+        ("", "") => "unknown".to_owned(),
+        (kind, tier) if tier.is_empty() || tier == kind => visible_cut(kind, 40),
+        (kind, tier) => format!("{} · {}", visible_cut(kind, 40), visible_cut(tier, 40)),
+    };
+    let open: Vec<String> = SEVERITIES
+        .iter()
+        .filter_map(|sev| {
+            s.open.get(sev).filter(|n| **n > 0).map(|n| format!("{} {}", number(*n), words::severity(*sev)))
+        })
+        .collect();
+    let findings: Vec<StoryFinding> = s
+        .findings
+        .iter()
+        .take(FINDINGS_OF_A_STORY)
+        .map(|id| StoryFinding {
+            id: words::anchor(id),
+            listed: listed.contains(id.as_str()),
+            text: known.get(id.as_str()).map_or_else(|| visible_cut(id, 40), |f| visible(&f.because)),
+            severity: known.get(id.as_str()).map_or("", |f| words::severity(f.severity)),
+        })
+        .collect();
+    let scale = Scale::new(s, as_of);
+    let mut last: Option<i64> = None;
+    let moments = s
+        .timeline
+        .iter()
+        .map(|m| {
+            let at = Clock::seconds(&m.at);
+            let silence = match (last, at) {
+                (Some(before), Some(now)) if now - before >= SILENCE => Some(words::duration((now - before) as f64)),
+                _ => None,
+            };
+            last = at.or(last);
+            MomentView {
+                silence,
+                at: clock.when(&m.at),
+                class: moment_class(&m.kind),
+                kind: visible_cut(&m.kind, 40),
+                text: visible(&m.text),
+                system: visible_cut(&m.system, 120),
+                source: if m.source_file.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}, record {}", visible(&m.source_file), number(m.source_record))
+                },
+            }
+        })
+        .collect();
+    Story {
+        anchor: format!("i-{n}"),
+        name: visible_cut(if s.name.is_empty() { &s.identity } else { &s.name }, 120),
+        id: visible_cut(&s.identity, 120),
+        kind,
+        story: visible(&s.story),
+        next_step: visible(&s.next_step),
+        since: s.since.as_deref().map(|t| clock.when(t)),
+        open: if open.is_empty() { "nothing open".to_owned() } else { format!("{} open", words::list(&open)) },
+        periods: s
+            .periods
+            .iter()
+            .map(|(from, to)| {
+                let from = from.as_deref().map_or_else(|| "start not known".to_owned(), |t| clock.day(t));
+                let to = to.as_deref().map_or_else(|| "open".to_owned(), |t| clock.day(t));
+                format!("{from} – {to}")
+            })
+            .collect(),
+        findings_more: (s.findings.len() > FINDINGS_OF_A_STORY)
+            .then(|| number((s.findings.len() - FINDINGS_OF_A_STORY) as u64)),
+        findings,
+        line: scale.as_ref().map(|l| l.periods(s)).unwrap_or_default(),
+        marks: scale.as_ref().map(|l| l.marks(s, clock)).unwrap_or_default(),
+        line_from: scale.as_ref().map(|l| l.day(clock, l.from)).unwrap_or_default(),
+        line_to: scale.as_ref().map(|l| l.day(clock, l.to)).unwrap_or_default(),
+        moments,
+        omitted: (s.timeline_omitted > 0).then(|| count(s.timeline_omitted, "further entry", "further entries")),
+    }
+}
+
+fn moment_class(kind: &str) -> &'static str {
+    match kind {
+        "reset" => "reset",
+        "approval" => "approval",
+        "verification" => "verification",
+        "revocation" => "revocation",
+        "sign-in" => "signin",
+        "started" => "started",
+        "ended" => "ended",
+        _ => "context",
+    }
+}
+
+/// The time line's scale: from the first moment to the last, or to `as_of` where that lies near.
+struct Scale {
+    from: i64,
+    to: i64,
+}
+
+impl Scale {
+    fn new(s: &IdentityStory, as_of: &str) -> Option<Self> {
+        let times: Vec<i64> = s
+            .timeline
+            .iter()
+            .filter(|m| !matches!(m.kind.as_str(), "started" | "ended"))
+            .filter_map(|m| Clock::seconds(&m.at))
+            .collect();
+        let (first, last) = (*times.iter().min()?, *times.iter().max()?);
+        // An end of employment shortly before the first event is what the story is about: it belongs on the line.
+        let near = (last - first).max(30 * 86_400);
+        let ends: Vec<i64> = s
+            .periods
+            .iter()
+            .filter_map(|(_, to)| to.as_deref().and_then(Clock::seconds))
+            .filter(|t| first - t < near)
+            .collect();
+        let first = ends.iter().copied().min().map_or(first, |t| first.min(t));
+        let last = ends.iter().copied().max().map_or(last, |t| last.max(t.min(last + near)));
+        let last = Clock::seconds(as_of).filter(|t| *t > last && t - last < near).unwrap_or(last);
+        let pad = ((last - first) / 25).max(3_600);
+        Some(Self { from: first - pad, to: last + pad })
+    }
+
+    fn x(&self, t: i64) -> f64 {
+        ((t - self.from) as f64 / (self.to - self.from) as f64 * 100.0).clamp(0.0, 100.0)
+    }
+
+    fn day(&self, clock: Clock, t: i64) -> String {
+        chrono::DateTime::from_timestamp(t, 0).map(|t| clock.day(&t.to_rfc3339())).unwrap_or_default()
+    }
+
+    fn periods(&self, s: &IdentityStory) -> Vec<Segment> {
+        s.periods
+            .iter()
+            .filter_map(|(from, to)| {
+                let from = from.as_deref().and_then(Clock::seconds).map_or(0.0, |t| self.x(t));
+                let to = to.as_deref().and_then(Clock::seconds).map_or(100.0, |t| self.x(t));
+                (to > from).then(|| Segment {
+                    class: "life",
+                    x: format!("{from:.2}%"),
+                    width: format!("{:.2}%", to - from),
+                })
+            })
+            .collect()
+    }
+
+    fn marks(&self, s: &IdentityStory, clock: Clock) -> Vec<Mark> {
+        s.timeline
+            .iter()
+            .filter_map(|m| {
+                let t = Clock::seconds(&m.at).filter(|t| (self.from..=self.to).contains(t))?;
+                Some(Mark {
+                    class: moment_class(&m.kind),
+                    x: format!("{:.2}%", self.x(t)),
+                    title: format!("{}: {}", clock.when(&m.at).text, visible(&m.text)),
+                })
+            })
+            .collect()
+    }
+}
+
+/// Does this input weaken what rests on it?
+fn hole(i: &Input) -> bool {
+    i.rejected > 0 || i.naive_zone_assumed || i.expected_records.is_some_and(|n| n != i.read) || !balanced(i)
+}
+
+fn balanced(i: &Input) -> bool {
+    i.read == i.accepted + i.out_of_scope + i.merged + i.duplicates + i.rejected
+}
+
+fn input(i: &Input, clock: Clock) -> InputView {
+    let (digest, kind) = match (&i.sha256, &i.blake3) {
+        (Some(d), _) => (visible_cut(d, 128), "sha256"),
+        (None, Some(d)) => (visible_cut(d, 128), "blake3"),
+        (None, None) => (String::new(), ""),
+    };
+    let reasons = |m: &BTreeMap<String, u64>| {
+        m.iter().map(|(k, n)| format!("{} {}", number(*n), visible_cut(k, 80))).collect::<Vec<_>>().join(", ")
+    };
+    let mut notes = Vec::new();
+    if let Some(expected) = i.expected_records
+        && expected != i.read
+    {
+        notes.push(format!("{} were expected, {} were read", count(expected, "record", "records"), number(i.read)));
+    }
+    if !i.rejected_reasons.is_empty() {
+        notes.push(format!("rejected: {}", reasons(&i.rejected_reasons)));
+    }
+    if !i.out_of_scope_reasons.is_empty() {
+        notes.push(format!("left out on purpose: {}", reasons(&i.out_of_scope_reasons)));
+    }
+    if let Some(zone) = &i.naive_zone {
+        notes.push(format!(
+            "times without a zone were read as {}{}",
+            visible_cut(zone, 60),
+            if i.naive_zone_assumed { ", which is assumed: no zone is configured for this input" } else { "" }
+        ));
+    }
+    if let Some(snapshot) = &i.snapshot {
+        notes.push(format!("snapshot of {}", words::date(snapshot)));
+    }
+    if !balanced(i) {
+        notes.push("the records do not add up".to_owned());
+    }
+    InputView {
+        path: visible(&i.path),
+        short: if digest.is_empty() { String::new() } else { format!("{kind} {}", visible_cut(&digest, 12)) },
+        digest,
+        size: words::bytes(i.bytes),
+        mapping: visible_cut(&i.mapping, 80),
+        recognised_by: visible(&i.recognised_by),
+        tables: i
+            .tables
+            .iter()
+            .map(|(t, n)| format!("{} {}", visible_cut(t, 40), number(*n)))
+            .collect::<Vec<_>>()
+            .join(", "),
+        read: number(i.read),
+        accepted: number(i.accepted),
+        out_of_scope: number(i.out_of_scope),
+        merged: number(i.merged),
+        duplicates: number(i.duplicates),
+        rejected: number(i.rejected),
+        balanced: balanced(i),
+        first: i.first_at.as_deref().map(|t| clock.when(t)),
+        last: i.last_at.as_deref().map(|t| clock.when(t)),
+        columns: visible_cut(&i.reported_columns.join(", "), 1_000),
+        ignored: visible_cut(&i.ignored_columns.join(", "), 1_000),
+        notes,
+        hole: hole(i),
+    }
+}
+
+fn inputs_total(inputs: &[Input]) -> InputTotal {
+    let sum = |of: fn(&Input) -> u64| number(inputs.iter().map(of).sum());
+    InputTotal {
+        read: sum(|i| i.read),
+        accepted: sum(|i| i.accepted),
+        out_of_scope: sum(|i| i.out_of_scope),
+        merged: sum(|i| i.merged),
+        duplicates: sum(|i| i.duplicates),
+        rejected: sum(|i| i.rejected),
+    }
+}
+
+fn waiver(w: &WaiverResult, desk: &Desk<'_>) -> WaiverView {
+    let active = w.state == "active";
+    WaiverView {
+        id: visible_cut(&w.id, 80),
+        state: match w.state.as_str() {
+            "active" => format!("accepted until {}", words::date(&w.expires_on)),
+            "expired" => format!("expired on {}", words::date(&w.expires_on)),
+            "not-yet-started" => format!("starts on {}", words::date(&w.starts_on)),
+            other => visible_cut(other, 40),
+        },
+        active,
+        flags: w
+            .flags
+            .iter()
+            .filter_map(|f| match f.as_str() {
+                "unused" => Some("matches nothing"),
+                "expiring" => Some("ends within 30 days"),
+                "broad" => Some("covers more than a quarter of a check’s failures"),
+                _ => None,
+            })
+            .collect(),
+        matched: number(w.matched),
+        waived: number(w.waived),
+        checks: desk.check_links(&w.checks),
+        predicate: visible_cut(&w.r#where, 1_000),
+        reason: visible(&w.reason),
+        requested_by: visible_cut(&w.requested_by, 120),
+        approved_by: visible_cut(&w.approved_by, 120),
+        starts: words::date(&w.starts_on),
+        expires: words::date(&w.expires_on),
+        expires_at: visible_cut(&w.expires_at, 60),
+    }
+}
+
+fn quality(q: &DataQuality, desk: &Desk<'_>) -> Quality {
+    Quality {
+        title: words::sentence(&visible(&q.title)),
+        kind: visible_cut(&q.kind, 60),
+        count: number(q.count),
+        examples: q.examples.iter().take(10).map(|e| visible_cut(e, 120)).collect(),
+        weakens: desk.check_links(&q.weakens),
+    }
+}
+
+/// The policy flattened to dotted names, in its own order.
+fn policy(policy: &Value, changed: &[String]) -> Vec<PolicyValue> {
+    let mut out = Vec::new();
+    flatten("", policy, changed, &mut out);
+    out
+}
+
+fn flatten(prefix: &str, v: &Value, changed: &[String], out: &mut Vec<PolicyValue>) {
+    match v {
+        Value::Object(fields) => {
+            for (key, inner) in fields {
+                let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&name, inner, changed, out);
+            }
+        }
+        Value::Null if prefix.is_empty() => {}
+        _ => {
+            let inherited =
+                |c: &String| prefix == c || prefix.strip_prefix(c.as_str()).is_some_and(|r| r.starts_with('.'));
+            // Under `revocation` and the token limits the unit stands in the name of the table, not of the key.
+            let unit =
+                if prefix.contains("_minutes.") || prefix.starts_with("revocation.") { "_minutes" } else { prefix };
+            out.push(PolicyValue {
+                name: visible_cut(prefix, 120),
+                value: match v {
+                    Value::Null => "not set".to_owned(),
+                    _ => words::value(unit, v),
+                },
+                changed: changed.iter().any(inherited),
+            });
+        }
+    }
+}
+
+fn charts(a: &Assessment) -> Result<Vec<Chart>, ChartError> {
+    Ok(vec![days(a)?, by_control(a)?, survival(a)?, lead(a)?, dormancy(a)?, executors(a)?, hours(a)?])
+}
+
+/// Both sizes of one drawing.
+fn both(draw: impl Fn(Room) -> Result<String, ChartError>) -> Result<(String, String), ChartError> {
+    Ok((draw(Room::Wide)?, draw(Room::Narrow)?))
+}
+
+fn nothing(anchor: &'static str, title: &str, why: &'static str) -> Chart {
+    Chart {
+        anchor,
+        title: title.to_owned(),
+        axis: "",
+        wide: String::new(),
+        narrow: String::new(),
+        legend: Vec::new(),
+        head: Vec::new(),
+        rows: Vec::new(),
+        empty: Some(why),
+    }
+}
+
+fn days(a: &Assessment) -> Result<Chart, ChartError> {
+    let total: u64 = a.series.days.iter().map(|d| d.resets).sum();
+    if total == 0 {
+        return Ok(nothing("chart-days", "Resets over time", "no reset in the period"));
+    }
+    // Columns stay wide enough to be seen: days up to four months, then weeks, then months of thirty days.
+    let (step, unit, axis) = match a.series.days.len() {
+        0..=124 => (1, "resets a day", "by day of the organisation’s zone"),
+        125..=800 => (7, "resets a week", "by week, from the first day of the data"),
+        _ => (30, "resets in 30 days", "by 30 days, from the first day of the data"),
+    };
+    let mut columns = Vec::new();
+    let mut rows = Vec::new();
+    for chunk in a.series.days.chunks(step) {
+        let resets: u64 = chunk.iter().map(|d| d.resets).sum();
+        let failed: u64 = chunk.iter().map(|d| d.failed).sum();
+        let first = words::date(&chunk[0].day);
+        let short = first.rsplit_once(' ').map_or(first.clone(), |(day, _)| day.to_owned());
+        columns.push(Column {
+            label: short,
+            parts: vec![(Ink::Fail, failed), (Ink::Pass, resets.saturating_sub(failed))],
+        });
+        rows.push(vec![first, number(resets), number(failed)]);
+    }
+    let failed: u64 = a.series.days.iter().map(|d| d.failed).sum();
+    let title = format!(
+        "{} of {} {} an open finding",
+        number(failed),
+        count(total, "reset", "resets"),
+        if failed == 1 { "has" } else { "have" }
+    );
+    let (wide, narrow) = both(|room| chart::columns(&columns, room, unit, &title))?;
+    let first_column = match step {
+        1 => "Day",
+        7 => "Week from",
+        _ => "30 days from",
+    };
+    Ok(Chart {
+        anchor: "chart-days",
+        title,
+        axis,
+        wide,
+        narrow,
+        legend: vec![("fail", "with an open finding"), ("pass", "without")],
+        head: vec![first_column, "Resets", "With an open finding"],
+        rows,
+        empty: None,
+    })
+}
+
+fn by_control(a: &Assessment) -> Result<Chart, ChartError> {
+    let rows: Vec<Row> = a
+        .controls
+        .iter()
+        .filter(|c| c.counts.population > c.counts.not_applicable)
+        .map(|c| Row {
+            label: visible_cut(&c.id.replace('-', " "), 26),
+            parts: vec![
+                (Ink::Fail, c.counts.failed),
+                (Ink::Waived, c.counts.waived),
+                (Ink::Open, c.counts.indeterminate),
+                (Ink::Pass, c.counts.passed),
+            ],
+            note: c.deviation_rate.map_or_else(|| "not judged".to_owned(), words::percent),
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(nothing("chart-controls", "Verdicts by control", "no check applies to anything"));
+    }
+    let worst =
+        a.controls.iter().filter_map(|c| c.deviation_rate.map(|r| (r, c))).fold(None, |best: Option<(f64, _)>, x| {
+            match best {
+                Some(b) if b.0 >= x.0 => Some(b),
+                _ => Some(x),
+            }
+        });
+    let title = worst.map_or_else(
+        || "Verdicts by control".to_owned(),
+        |(rate, c)| {
+            if rate > 0.0 {
+                format!("Most deviations are in {}: {}", visible_cut(&c.id.replace('-', " "), 40), words::percent(rate))
+            } else {
+                "No control deviates where it could be judged".to_owned()
+            }
+        },
+    );
+    let (wide, narrow) = both(|room| chart::shares(&rows, room, &title))?;
+    let table = a
+        .controls
+        .iter()
+        .map(|c| {
+            let k = &c.counts;
+            let mut row = vec![visible_cut(&c.id.replace('-', " "), 60)];
+            row.extend([k.failed, k.waived, k.indeterminate, k.passed, k.not_applicable].map(number));
+            row.push(c.deviation_rate.map_or_else(|| "–".to_owned(), words::percent));
+            row
+        })
+        .collect();
+    Ok(Chart {
+        anchor: "chart-controls",
+        title,
+        axis: "share of the subjects that a check applies to; behind it the deviation rate",
+        wide,
+        narrow,
+        legend: vec![("fail", "fails"), ("waived", "accepted"), ("open", "cannot conclude"), ("pass", "holds")],
+        head: vec!["Control", "Fails", "Accepted", "Cannot conclude", "Holds", "Does not apply", "Deviation rate"],
+        rows: table,
+        empty: None,
+    })
+}
+
+/// One bar a class, those outside policy in the colour of a failure.
+fn classes(
+    anchor: &'static str,
+    bars: &[Bar],
+    axis: &'static str,
+    column: &'static str,
+    title: impl FnOnce(u64, u64) -> String,
+) -> Result<Chart, ChartError> {
+    let total: u64 = bars.iter().map(|b| b.count).sum();
+    let bad: u64 = bars.iter().filter(|b| b.bad).map(|b| b.count).sum();
+    let title = title(bad, total);
+    let rows: Vec<Row> = bars
+        .iter()
+        .map(|b| Row {
+            label: visible_cut(&b.label, 26),
+            parts: vec![(if b.bad { Ink::Fail } else { Ink::Plain }, b.count)],
+            note: number(b.count),
+        })
+        .collect();
+    let (wide, narrow) = both(|room| chart::bars(&rows, room, &title))?;
+    Ok(Chart {
+        anchor,
+        title,
+        axis,
+        wide,
+        narrow,
+        legend: if bad > 0 {
+            vec![("fail", "outside policy"), ("plain", "within policy or not known")]
+        } else {
+            Vec::new()
+        },
+        head: vec![column, "Count", "Outside policy"],
+        rows: bars
+            .iter()
+            .map(|b| vec![visible(&b.label), number(b.count), if b.bad { "yes".to_owned() } else { "no".to_owned() }])
+            .collect(),
+        empty: None,
+    })
+}
+
+fn some(bars: &[Bar]) -> bool {
+    bars.iter().any(|b| b.count > 0)
+}
+
+fn survival(a: &Assessment) -> Result<Chart, ChartError> {
+    let bars = &a.series.survival;
+    if !some(bars) {
+        let why = "no reset has a prior credential in the data";
+        return Ok(nothing("chart-survival", "How long prior credentials lived on", why));
+    }
+    classes(
+        "chart-survival",
+        bars,
+        "prior credentials, by the time they lived on after the reset",
+        "Lived on",
+        |bad, total| {
+            format!(
+                "{} of {} lived on beyond policy",
+                number(bad),
+                count(total, "prior credential", "prior credentials")
+            )
+        },
+    )
+}
+
+fn lead(a: &Assessment) -> Result<Chart, ChartError> {
+    let bars = &a.series.approval_lead;
+    if !some(bars) {
+        return Ok(nothing("chart-lead", "How early approvals come", "no reset has an approval with an instant"));
+    }
+    classes("chart-lead", bars, "approvals, by the time between approval and reset", "Approved", |bad, total| {
+        format!("{} of {} came too late or too early", number(bad), count(total, "approval", "approvals"))
+    })
+}
+
+fn dormancy(a: &Assessment) -> Result<Chart, ChartError> {
+    let bars = &a.series.dormancy;
+    if !some(bars) {
+        return Ok(nothing(
+            "chart-dormancy",
+            "How long targets had been inactive",
+            "no activity is known of any target",
+        ));
+    }
+    classes("chart-dormancy", bars, "resets, by the time the target had been inactive", "Inactive for", |bad, total| {
+        format!("{} of {} woke an identity that policy calls dormant", number(bad), count(total, "reset", "resets"))
+    })
+}
+
+fn executors(a: &Assessment) -> Result<Chart, ChartError> {
+    let list = &a.series.executors;
+    if list.is_empty() {
+        return Ok(nothing("chart-executors", "Who carries out resets", "no reset names its executor"));
+    }
+    let rows: Vec<Row> = list
+        .iter()
+        .take(10)
+        .map(|e| Row {
+            label: visible_cut(&e.executor, 22),
+            parts: vec![(Ink::Fail, e.unapproved), (Ink::Plain, e.resets.saturating_sub(e.unapproved))],
+            note: number(e.resets),
+        })
+        .collect();
+    let unapproved: u64 = list.iter().map(|e| e.unapproved).sum();
+    let resets: u64 = list.iter().map(|e| e.resets).sum();
+    let title = if unapproved == 0 {
+        format!(
+            "The busiest {} carried out {}",
+            count(list.len() as u64, "executor", "executors"),
+            count(resets, "reset", "resets")
+        )
+    } else {
+        format!(
+            "{} of {} by the busiest executors {} the approval required",
+            number(unapproved),
+            count(resets, "reset", "resets"),
+            if unapproved == 1 { "lacks" } else { "lack" }
+        )
+    };
+    let (wide, narrow) = both(|room| chart::bars(&rows, room, &title))?;
+    Ok(Chart {
+        anchor: "chart-executors",
+        title,
+        axis: "resets by executor, as named in the source",
+        wide,
+        narrow,
+        legend: vec![("fail", "approval required and missing"), ("plain", "the rest")],
+        head: vec!["Executor", "Resets", "Approval missing"],
+        rows: list
+            .iter()
+            .map(|e| vec![visible_cut(&e.executor, 120), number(e.resets), number(e.unapproved)])
+            .collect(),
+        empty: None,
+    })
+}
+
+fn hours(a: &Assessment) -> Result<Chart, ChartError> {
+    const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    const FROM: [&str; 25] = [
+        "Day", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18",
+        "19", "20", "21", "22", "23",
+    ];
+    let most = a.series.hours.iter().flatten().copied().max().unwrap_or(0);
+    if most == 0 {
+        return Ok(nothing("chart-hours", "When resets happen", "no reset in the period"));
+    }
+    let (mut day, mut hour) = (0, 0);
+    for (d, row) in a.series.hours.iter().enumerate().rev() {
+        if let Some(h) = row.iter().position(|n| *n == most) {
+            (day, hour) = (d, h);
+        }
+    }
+    let title = format!(
+        "The busiest hour is {} {hour:02}:00, with {}",
+        DAYS.get(day).unwrap_or(&"day"),
+        count(most, "reset", "resets")
+    );
+    let (wide, narrow) = both(|room| chart::heat(&a.series.hours, room, &title))?;
+    Ok(Chart {
+        anchor: "chart-hours",
+        title,
+        axis: "weekday and hour of the organisation’s zone; the darker, the more resets",
+        wide,
+        narrow,
+        legend: Vec::new(),
+        head: FROM.to_vec(),
+        rows: DAYS
+            .iter()
+            .zip(&a.series.hours)
+            .map(|(name, counts)| {
+                std::iter::once((*name).to_owned()).chain(counts.iter().take(24).map(|n| number(*n))).collect()
+            })
+            .collect(),
+        empty: None,
+    })
+}

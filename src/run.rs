@@ -1,0 +1,309 @@
+//! The pipeline: read, settle, resolve, compute, judge, assess. What is printed and where it is written is `main`'s.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::assess::engine::{Judge, Judged, Keep};
+use crate::assess::framework::{self, Framework};
+use crate::assess::waiver::{self, Waiver};
+use crate::check::catalogue::Catalogue;
+use crate::config::Config;
+use crate::fact::{Registry, World};
+use crate::identity::Register;
+use crate::mappings::{Mappings, MappingsError, Origin};
+use crate::report::build;
+use crate::report::model::{Assessment, Finding, Rejected, Subject};
+use crate::settle::{self, Settled};
+use crate::source::{self, Inventory, SourceError};
+
+/// Subjects up to which `subjects.jsonl.zst` is written without being asked for.
+pub const SUBJECTS_AUTO: usize = 100_000;
+
+/// What to audit.
+pub struct Request {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// The config, with `since` and `until` of the command line already in it.
+    pub config: Config,
+    /// Up to when the data is taken as known.
+    pub as_of: i64,
+    /// Where that comes from: `command line`, `config` or `start of the program`.
+    pub as_of_source: &'static str,
+    /// Further mapping folders, after the config's.
+    pub mappings: Vec<PathBuf>,
+    /// How inputs are hashed.
+    pub input_hash: InputHash,
+    /// Whether every subject is kept.
+    pub subjects: Subjects,
+    /// `--identity`: limits findings and stories to one identity or name.
+    pub identity: Option<String>,
+}
+
+/// How inputs are hashed for the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputHash {
+    /// SHA-256.
+    Sha256,
+    /// BLAKE3.
+    Blake3,
+    /// Not at all.
+    None,
+}
+
+/// When `subjects.jsonl.zst` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subjects {
+    /// Up to [`SUBJECTS_AUTO`].
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A mapping, check or framework file.
+    #[error("{0}\n  help: {hint}", hint = .0.hint)]
+    Mappings(#[from] MappingsError),
+    /// An input.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A waiver of the config.
+    #[error(transparent)]
+    Waiver(#[from] waiver::WaiverError),
+    /// `[policy.severity]` names a check that does not exist.
+    #[error("[policy.severity] names the check \"{0}\", which does not exist\n  help: `regrant list checks` names them all")]
+    Severity(String),
+    /// `--identity` names nobody.
+    #[error("nobody is called \"{0}\" in these inputs\n  help: name a person or workload id, an alias, or a target exactly as a log writes it")]
+    Nobody(String),
+}
+
+/// Everything that a report folder is written from.
+pub struct Report {
+    /// What the report says.
+    pub assessment: Assessment,
+    /// Every finding, in report order.
+    pub findings: Vec<Finding>,
+    /// Every rejected record.
+    pub rejected: Vec<Rejected>,
+    /// Every subject, if kept.
+    pub subjects: Option<Vec<Subject>>,
+    /// The effective config.
+    pub run_toml: String,
+    /// Mapping files that are not the built-in ones.
+    pub mapping_files: Vec<(String, String)>,
+}
+
+/// What the report builder works from.
+pub struct Work<'a> {
+    /// What was asked for.
+    pub request: &'a Request,
+    /// Mappings in force.
+    pub mappings: &'a Mappings,
+    /// Checks in force.
+    pub catalogue: &'a Catalogue,
+    /// Frameworks in force.
+    pub frameworks: &'a [Framework],
+    /// Waivers, in config order.
+    pub waivers: &'a [Waiver<'a>],
+    /// The inputs, indexed.
+    pub world: &'a World<'a>,
+    /// The verdicts.
+    pub judged: Judged,
+    /// Digest of each input, in order; null with `--input-hash none`.
+    pub hashes: Vec<Option<String>>,
+}
+
+/// Told of progress: bytes of input that are done, of a total.
+pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// Reads, judges and assesses. Nothing is printed or written.
+///
+/// # Errors
+/// Bad mappings or config, an input that cannot be read or recognised. Bad records are no error: they are counted.
+pub fn audit(request: &Request, progress: &Progress) -> Result<Report, RunError> {
+    let config = &request.config;
+    let mut folders = config.mapping_folders();
+    folders.extend(request.mappings.iter().cloned());
+    let mappings = Mappings::load(&folders)?;
+    let registry = Registry::new(&config.policy);
+    let catalogue = Catalogue::load(&mappings, &registry)?;
+    let frameworks = framework::load_all(&mappings, &catalogue, &registry)?;
+    if let Some(unknown) = config.policy.severity.keys().find(|id| catalogue.get(id).is_none()) {
+        return Err(RunError::Severity(unknown.clone()));
+    }
+    let waivers = Waiver::compile(config, &catalogue, &registry, request.as_of)?;
+
+    let inventory = Inventory::take(&request.paths, config, &mappings)?;
+    let (settled, hashes) = read(inventory, request, progress)?;
+    let register = Register::build(&settled, config.zone());
+    let world = World::build(config, &settled, &register, request.as_of);
+    waiver::independent(config, &waivers, &|name| world.lookup_text(name))?;
+
+    let requirements = framework::requirements_by_check(&frameworks);
+    let subjects = world.resets.len() + settled.credential_rows.len();
+    let keep = match request.subjects {
+        Subjects::Always => Keep::Subjects,
+        Subjects::Auto if subjects <= SUBJECTS_AUTO => Keep::Subjects,
+        _ => Keep::Findings,
+    };
+    let judge = Judge {
+        world: &world,
+        catalogue: &catalogue,
+        frameworks: &frameworks,
+        waivers: &waivers,
+        registry: &registry,
+        requirements: &requirements,
+        keep,
+    };
+    let judged = judge.run();
+    let work = Work {
+        request,
+        mappings: &mappings,
+        catalogue: &catalogue,
+        frameworks: &frameworks,
+        waivers: &waivers,
+        world: &world,
+        judged,
+        hashes,
+    };
+    let built = build::build(work).ok_or_else(|| RunError::Nobody(request.identity.clone().unwrap_or_default()))?;
+    let mapping_files = mappings_in_force(&mappings);
+    Ok(Report {
+        subjects: (keep == Keep::Subjects).then_some(built.subjects),
+        assessment: built.assessment,
+        findings: built.findings,
+        rejected: built.rejected,
+        run_toml: config.effective_toml(request.as_of),
+        mapping_files,
+    })
+}
+
+fn mappings_in_force(mappings: &Mappings) -> Vec<(String, String)> {
+    use crate::mappings::MappingKind;
+    [MappingKind::Check, MappingKind::Framework, MappingKind::Source]
+        .into_iter()
+        .flat_map(|kind| mappings.files(kind))
+        .filter(|f| f.origin != Origin::Shipped)
+        .map(|f| (format!("{}/{}.{}", f.kind.folder(), f.id, f.kind.extension()), f.text.clone()))
+        .collect()
+}
+
+fn read(
+    inventory: Inventory,
+    request: &Request,
+    progress: &Progress,
+) -> Result<(Settled, Vec<Option<String>>), RunError> {
+    let total: u64 = inventory.files.iter().map(|f| f.bytes).sum();
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let tell = |bytes: u64| {
+        let so_far = done.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed) + bytes;
+        progress(so_far, total);
+    };
+    progress(0, total);
+    let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.disk.clone()).collect();
+    let (reading, hashes) = rayon::join(
+        || source::read_all(inventory, &request.config, &tell),
+        || disks.par_iter().map(|path| hash(path, request.input_hash)).collect::<Vec<_>>(),
+    );
+    let settled = settle::settle(reading?, request.config.zone());
+    let hashes = hashes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok((settled, hashes))
+}
+
+fn hash(path: &std::path::Path, how: InputHash) -> Result<Option<String>, SourceError> {
+    let failed = |e: std::io::Error| SourceError::Unreadable {
+        path: path.to_owned(),
+        cause: e.to_string(),
+        hint: "the file could be opened before; is it being written while it is audited?".to_owned(),
+    };
+    match how {
+        InputHash::None => Ok(None),
+        InputHash::Blake3 => {
+            let mut hasher = blake3::Hasher::new();
+            let file = std::fs::File::open(path).map_err(failed)?;
+            std::io::copy(&mut std::io::BufReader::with_capacity(1 << 20, file), &mut hasher).map_err(failed)?;
+            Ok(Some(hasher.finalize().to_hex().to_string()))
+        }
+        InputHash::Sha256 => {
+            let mut hasher = Sha256::new();
+            let mut file = std::fs::File::open(path).map_err(failed)?;
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                let n = std::io::Read::read(&mut file, &mut buffer).map_err(failed)?;
+                if n == 0 {
+                    return Ok(Some(hex::encode(hasher.finalize())));
+                }
+                hasher.update(&buffer[..n]);
+            }
+        }
+    }
+}
+
+/// How a run ends, after `spec/3`: of several reasons the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing to complain about.
+    Clean,
+    /// More than the allowed share of an input's records was rejected.
+    Rejected,
+    /// Something open is at or above `--fail-on`.
+    Findings,
+    /// `--require-conclusive` and some check cannot conclude.
+    Inconclusive,
+}
+
+impl Ending {
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Ending::Clean => 0,
+            Ending::Rejected => 3,
+            Ending::Findings => 10,
+            Ending::Inconclusive => 11,
+        }
+    }
+}
+
+/// What makes a run end with a code other than 0.
+pub struct Demands {
+    /// The least severity of an open finding; null is none.
+    pub fail_on: Option<crate::check::Severity>,
+    /// Must every check conclude?
+    pub conclusive: Conclusive,
+    /// Share of an input's records that may be rejected.
+    pub max_rejected: f64,
+}
+
+/// Must every check conclude?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conclusive {
+    /// Yes.
+    Required,
+    /// No.
+    NotRequired,
+}
+
+/// The ending, from the same model as every output.
+pub fn ending(assessment: &Assessment, demands: &Demands) -> Ending {
+    let too_many = |i: &crate::report::model::Input| i.rejected as f64 > demands.max_rejected * i.read as f64;
+    let open = |s: crate::check::Severity| assessment.totals.get(&s).is_some_and(|t| t.open > 0);
+    let severities = crate::check::Severity::ALL;
+    if assessment.inputs.iter().any(too_many) {
+        Ending::Rejected
+    } else if demands.fail_on.is_some_and(|least| severities.into_iter().any(|s| s <= least && open(s))) {
+        Ending::Findings
+    } else if demands.conclusive == Conclusive::Required
+        && assessment.checks.iter().any(|c| c.verdict == crate::report::model::Standing::CannotConclude)
+    {
+        Ending::Inconclusive
+    } else {
+        Ending::Clean
+    }
+}

@@ -1,0 +1,536 @@
+//! Rows meet each other: derived ids, duplicates, conflicts, records of one act, periods of one person, snapshots of one
+//! thing. Afterwards every row has its one place and every fact can be computed from what stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use hashbrown::HashMap;
+use sha2::{Digest, Sha256};
+
+use crate::rows::{On, Rows};
+use crate::source::{Fate, Input, Reading, RejectedRecord, excerpt};
+use crate::table::{Table, account, credential, event, person, ticket, workload};
+use crate::text::{EMPTY, TextId, Texts};
+use crate::time::{self, MINUTE};
+
+/// Records of one act lie at most this long after the earliest of them.
+const ONE_ACT: i64 = 15 * MINUTE;
+/// A missing start is "since ever".
+pub const SINCE_EVER: i64 = i64::MIN / 4;
+
+/// A period of employment.
+#[derive(Clone, Debug)]
+pub struct Period {
+    /// The row that carries it: its file, record and `person_id`.
+    pub row: u32,
+    /// Folded `person_id`.
+    pub person: TextId,
+    /// Display name; [`EMPTY`] when none.
+    pub name: TextId,
+    /// Work address.
+    pub email: TextId,
+    /// List of aliases.
+    pub aliases: TextId,
+    /// Start; [`SINCE_EVER`] when missing.
+    pub start: i64,
+    /// End, exclusive; null is open.
+    pub end: Option<i64>,
+    /// Ended because the person is gone from the next snapshot.
+    pub inferred: bool,
+    /// `status` code, 0 when empty.
+    pub status: u8,
+    /// `worker_type` code, 0 when empty.
+    pub worker_type: u8,
+    /// Does a source of it report `worker_type`?
+    pub has_worker_type: bool,
+    /// Does a source of it report `ended_on`?
+    pub has_ended_on: bool,
+    /// Whom the person reports to.
+    pub manager: TextId,
+    /// Department as given.
+    pub department: TextId,
+    /// `tier` code, 0 when empty.
+    pub tier: u8,
+    /// What each row that reports `status` says, with its snapshot's date.
+    pub statuses: Vec<(Option<NaiveDate>, u8)>,
+    /// Order of first appearance.
+    pub seq: u32,
+}
+
+/// Everything that stands.
+pub struct Settled {
+    /// Every text.
+    pub texts: Texts,
+    /// Event rows; only those in `event_rows` stand.
+    pub events: Rows,
+    /// Events that stand, in order of appearance.
+    pub event_rows: Vec<u32>,
+    /// Workload rows and those that stand.
+    pub workloads: Rows,
+    /// See `workloads`.
+    pub workload_rows: Vec<u32>,
+    /// Ticket rows and those that stand.
+    pub tickets: Rows,
+    /// See `tickets`.
+    pub ticket_rows: Vec<u32>,
+    /// Person rows, for texts and places.
+    pub people: Rows,
+    /// Periods in order of appearance.
+    pub periods: Vec<Period>,
+    /// People whose sources disagree about an end.
+    pub period_conflicts: Vec<TextId>,
+    /// Credential rows; those that stand in order of first appearance.
+    pub credentials: Rows,
+    /// See `credentials`.
+    pub credential_rows: Vec<u32>,
+    /// Account rows; those that stand in order of first appearance.
+    pub accounts: Rows,
+    /// See `accounts`.
+    pub account_rows: Vec<u32>,
+    /// Activity that snapshots show: (row, instant) of credentials.
+    pub credential_activity: Vec<(u32, i64)>,
+    /// The same of accounts.
+    pub account_activity: Vec<(u32, i64)>,
+    /// Files.
+    pub inputs: Vec<Input>,
+    /// Files nobody recognised.
+    pub skipped: Vec<(String, String)>,
+    /// Rejected records, by file and record.
+    pub rejected: Vec<RejectedRecord>,
+}
+
+/// Settles everything that was read.
+pub fn settle(reading: Reading, zone: Tz) -> Settled {
+    let Reading { mut texts, mut tables, mut inputs, skipped, mut rejected } = reading;
+    let mut take = |t: Table| tables.remove(&t).expect("every table was read");
+    let (mut events, workloads, tickets) = (take(Table::Event), take(Table::Workload), take(Table::Ticket));
+    let (people, mut credentials, mut accounts) = (take(Table::Person), take(Table::Credential), take(Table::Account));
+    name_events(&mut events, &mut texts);
+    let mut desk = Desk { texts: &texts, inputs: &mut inputs, rejected: &mut rejected };
+    let unique = desk.unique(&events, |r| (events.text(event::EVENT_ID, r), events.text(event::SYSTEM, r)));
+    let event_rows = desk.merge_events(&mut events, unique);
+    let mut only = |rows: &Rows, column: usize| {
+        let stand = desk.unique(rows, |r| (desk_fold(&texts, rows.text(column, r)), EMPTY));
+        for &r in &stand {
+            desk.count(rows, r, Fate::Accepted);
+        }
+        stand
+    };
+    let workload_rows = only(&workloads, workload::WORKLOAD_ID);
+    let ticket_rows = only(&tickets, ticket::TICKET);
+    let (periods, period_conflicts) = desk.periods(&people, zone);
+    let (credential_rows, credential_activity) = desk.snapshots(
+        &mut credentials,
+        |rows, _, r| (rows.text(credential::CREDENTIAL_ID, r), rows.text(credential::SYSTEM, r)),
+        &Snapshot {
+            observed: credential::OBSERVED_AT,
+            ended: credential::REVOKED_AT,
+            used: credential::LAST_USED_AT,
+            never_used_since: None,
+        },
+    );
+    let (account_rows, account_activity) = desk.snapshots(
+        &mut accounts,
+        |rows, texts, r| (texts.folded(rows.text(account::ACCOUNT, r)), rows.text(account::SYSTEM, r)),
+        &Snapshot {
+            observed: account::OBSERVED_AT,
+            ended: account::DISABLED_AT,
+            used: account::LAST_ACTIVE_AT,
+            never_used_since: Some(account::CREATED_AT),
+        },
+    );
+    for input in &mut inputs {
+        input.close();
+    }
+    rejected.sort();
+    Settled {
+        texts,
+        events,
+        event_rows,
+        workloads,
+        workload_rows,
+        tickets,
+        ticket_rows,
+        people,
+        periods,
+        period_conflicts,
+        credentials,
+        credential_rows,
+        accounts,
+        account_rows,
+        credential_activity,
+        account_activity,
+        inputs,
+        skipped,
+        rejected,
+    }
+}
+
+fn desk_fold(texts: &Texts, id: TextId) -> TextId {
+    texts.folded(id)
+}
+
+/// An event without id gets one from its content; the n-th identical record of one file adds `-n`.
+fn name_events(events: &mut Rows, texts: &mut Texts) {
+    let mut seen: HashMap<(u32, String), u32> = HashMap::new();
+    for row in 0..events.len() {
+        if events.text(event::EVENT_ID, row) != EMPTY {
+            continue;
+        }
+        let body = content(events, row, texts);
+        let digest = hex::encode(Sha256::digest(body.as_bytes()));
+        let n = seen.entry((events.file[row], body)).or_default();
+        *n += 1;
+        let id = if *n > 1 { format!("~{}-{n}", &digest[..16]) } else { format!("~{}", &digest[..16]) };
+        let id = texts.add(&id);
+        events.set_text(event::EVENT_ID, row, id);
+    }
+}
+
+/// Lines `column=value` of the non-empty canonical values in column order.
+fn content(rows: &Rows, row: usize, texts: &Texts) -> String {
+    let columns = rows.table.columns().iter().enumerate();
+    let lines = columns.filter_map(|(i, c)| Some(format!("{}={}", c.name, rows.canonical(i, row, |id| texts.get(id))?)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Columns by which the snapshots of one thing are joined.
+struct Snapshot {
+    observed: usize,
+    ended: usize,
+    used: usize,
+    /// Where "reported and empty" of `used` means never used, the column that counts instead.
+    never_used_since: Option<usize>,
+}
+
+/// Sorts rows into their places and keeps the books.
+struct Desk<'a> {
+    texts: &'a Texts,
+    inputs: &'a mut Vec<Input>,
+    rejected: &'a mut Vec<RejectedRecord>,
+}
+
+impl Desk<'_> {
+    fn count(&mut self, rows: &Rows, row: u32, fate: Fate) {
+        let row = row as usize;
+        self.inputs[rows.file[row] as usize].count(rows.table, rows.record[row], fate);
+    }
+
+    fn same(&self, rows: &Rows, a: u32, b: u32) -> bool {
+        rows.same_content(a as usize, b as usize, |id| self.texts.folded(id))
+    }
+
+    /// For each row the first row with its key: (a text, a system).
+    fn firsts(&self, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Vec<u32> {
+        // Arrays by text number instead of a hash table: ids are dense, and the same id in two systems is rare.
+        let mut head = vec![0u32; self.texts.len()];
+        let mut next: HashMap<u32, u32> = HashMap::new();
+        let mut first = Vec::with_capacity(rows.len());
+        for row in 0..rows.len() {
+            let (text, system) = key(row);
+            let mut at = head[text as usize];
+            while at != 0 && key(at as usize - 1).1 != system {
+                at = next.get(&at).copied().unwrap_or(0);
+            }
+            if at == 0 {
+                at = row as u32 + 1;
+                if head[text as usize] != 0 {
+                    next.insert(at, head[text as usize]);
+                }
+                head[text as usize] = at;
+            }
+            first.push(at - 1);
+        }
+        first
+    }
+
+    /// The first row of each key; equal ones after it are duplicates, others are rejected.
+    fn unique(&mut self, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Vec<u32> {
+        let mut stand = Vec::with_capacity(rows.len());
+        for (row, first) in self.firsts(rows, key).into_iter().enumerate() {
+            let row = row as u32;
+            if first == row {
+                stand.push(row);
+            } else if self.same(rows, first, row) {
+                self.count(rows, row, Fate::Duplicate);
+            } else {
+                self.conflicting(rows, row);
+            }
+        }
+        stand
+    }
+
+    fn conflicting(&mut self, rows: &Rows, row: u32) {
+        let r = row as usize;
+        self.count(rows, row, Fate::Rejected);
+        let reason = "conflicting-duplicate";
+        *self.inputs[rows.file[r] as usize].rejected_reasons.entry(reason.to_owned()).or_default() += 1;
+        self.rejected.push(RejectedRecord {
+            file: rows.file[r],
+            record: rows.record[r],
+            reason: reason.to_owned(),
+            excerpt: excerpt::excerpt(&content(rows, r, self.texts).replace('\n', ", ")),
+        });
+    }
+
+    /// Records of one act: same system, correlation, target and action, at most 15 minutes after the earliest of them.
+    fn merge_events(&mut self, events: &mut Rows, rows: Vec<u32>) -> Vec<u32> {
+        let mut correlated: Vec<u32> =
+            rows.iter().copied().filter(|&r| events.text(event::CORRELATION_ID, r as usize) != EMPTY).collect();
+        let at = |events: &Rows, r: u32| events.instant(event::OCCURRED_AT, r as usize).unwrap_or(0);
+        correlated.sort_by_key(|&r| (at(events, r), r));
+        let mut open: HashMap<(TextId, TextId, TextId, u8), u32> = HashMap::new();
+        let mut merged = BTreeSet::new();
+        for r in correlated {
+            let row = r as usize;
+            let key = (
+                events.text(event::SYSTEM, row),
+                events.text(event::CORRELATION_ID, row),
+                self.texts.folded(events.text(event::TARGET, row)),
+                events.code(event::ACTION, row),
+            );
+            match open.get(&key) {
+                Some(&first) if at(events, r) - at(events, first) <= ONE_ACT => {
+                    let first = first as usize;
+                    if matches!(events.code(event::OUTCOME, row), 0 | event::SUCCESS) {
+                        events.set_code(event::OUTCOME, first, event::SUCCESS);
+                    }
+                    for column in 0..event::COLUMNS.len() {
+                        events.fill(column, first, row);
+                    }
+                    events.reported[first] |= events.reported[row];
+                    merged.insert(r);
+                }
+                _ => {
+                    open.insert(key, r);
+                    if events.code(event::OUTCOME, row) == 0 {
+                        events.set_code(event::OUTCOME, row, event::SUCCESS);
+                    }
+                }
+            }
+        }
+        let mut stand = Vec::with_capacity(rows.len() - merged.len());
+        for r in rows {
+            let fate = if merged.contains(&r) { Fate::Merged } else { Fate::Accepted };
+            self.count(events, r, fate);
+            if fate == Fate::Accepted {
+                stand.push(r);
+            }
+        }
+        stand
+    }
+
+    /// Rows of one `person_id` and start are one period: the earliest end wins, the rest comes from the first that has it.
+    fn periods(&mut self, people: &Rows, zone: Tz) -> (Vec<Period>, Vec<TextId>) {
+        let mut order: Vec<Vec<u32>> = Vec::new();
+        let mut by: HashMap<(TextId, Option<i64>), usize> = HashMap::new();
+        // Feed → (dates, person → dates in which the person is listed).
+        let mut present: BTreeMap<String, (BTreeSet<NaiveDate>, HashMap<TextId, BTreeSet<NaiveDate>>)> = BTreeMap::new();
+        for row in 0..people.len() {
+            let person = self.texts.folded(people.text(person::PERSON_ID, row));
+            let start = people.on(person::STARTED_ON, row).map(|on| on.start(zone));
+            let slot = *by.entry((person, start)).or_insert_with(|| {
+                order.push(Vec::new());
+                order.len() - 1
+            });
+            let fate = if order[slot].iter().any(|&x| self.same(people, x, row as u32)) {
+                Fate::Duplicate
+            } else if order[slot].is_empty() {
+                Fate::Accepted
+            } else {
+                Fate::Merged
+            };
+            self.count(people, row as u32, fate);
+            order[slot].push(row as u32);
+            let input = &self.inputs[people.file[row] as usize];
+            if let Some(date) = input.snapshot {
+                let (dates, who) = present.entry(input.feed.clone()).or_default();
+                dates.insert(date);
+                who.entry(person).or_default().insert(date);
+            }
+        }
+        let mut periods = Vec::new();
+        let mut conflicts = Vec::new();
+        for rows in &order {
+            let (period, conflict) = self.join_period(people, rows, zone);
+            if conflict {
+                conflicts.push(people.text(person::PERSON_ID, period.row as usize));
+            }
+            self.stints(people, rows, period, &present, zone, &mut periods);
+        }
+        periods.sort_by_key(|p| p.seq);
+        (periods, conflicts)
+    }
+
+    fn snapshot(&self, people: &Rows, row: u32) -> Option<NaiveDate> {
+        self.inputs[people.file[row as usize] as usize].snapshot
+    }
+
+    fn join_period(&self, people: &Rows, rows: &[u32], zone: Tz) -> (Period, bool) {
+        let mut order = rows.to_vec();
+        // The latest snapshot speaks; undated rows after all dated ones, in order.
+        order.sort_by_key(|&r| (self.snapshot(people, r).map_or((1, None), |d| (0, Some(std::cmp::Reverse(d)))), r));
+        let text = |c: usize| order.iter().map(|&r| people.text(c, r as usize)).find(|&t| t != EMPTY).unwrap_or(EMPTY);
+        let code = |c: usize| order.iter().map(|&r| people.code(c, r as usize)).find(|&t| t != 0).unwrap_or(0);
+        let has = |c: usize| rows.iter().any(|&r| people.has(c, r as usize));
+        let mut ends: Vec<i64> =
+            rows.iter().filter_map(|&r| people.on(person::ENDED_ON, r as usize)).map(|on| on.end(zone)).collect();
+        ends.sort_unstable();
+        let mut distinct: Vec<u32> = Vec::new();
+        for &r in rows {
+            if !distinct.iter().any(|&x| self.same(people, x, r)) {
+                distinct.push(r);
+            }
+        }
+        let conflict = !ends.is_empty() && (ends.first() != ends.last() || ends.len() < distinct.len());
+        let first = rows[0];
+        let period = Period {
+            row: first,
+            person: self.texts.folded(people.text(person::PERSON_ID, first as usize)),
+            name: text(person::NAME),
+            email: text(person::EMAIL),
+            aliases: text(person::ALIASES),
+            start: people.on(person::STARTED_ON, first as usize).map_or(SINCE_EVER, |on| on.start(zone)),
+            end: ends.first().copied(),
+            inferred: false,
+            status: code(person::STATUS_OF),
+            worker_type: code(person::WORKER_TYPE),
+            has_worker_type: has(person::WORKER_TYPE),
+            has_ended_on: has(person::ENDED_ON),
+            manager: text(person::MANAGER),
+            department: text(person::DEPARTMENT),
+            tier: code(person::TIER),
+            statuses: rows
+                .iter()
+                .filter(|&&r| people.has(person::STATUS_OF, r as usize))
+                .map(|&r| (self.snapshot(people, r), people.code(person::STATUS_OF, r as usize)))
+                .collect(),
+            seq: first,
+        };
+        (period, conflict)
+    }
+
+    /// The period, ended where its person is missing from the next snapshot of a feed; one more for each return.
+    #[allow(clippy::type_complexity, reason = "the shape of `present` is written out where it is built")]
+    fn stints(
+        &self,
+        people: &Rows,
+        rows: &[u32],
+        mut period: Period,
+        present: &BTreeMap<String, (BTreeSet<NaiveDate>, HashMap<TextId, BTreeSet<NaiveDate>>)>,
+        zone: Tz,
+        out: &mut Vec<Period>,
+    ) {
+        let mut further = Vec::new();
+        for (feed, (dates, who)) in present {
+            let of_feed = |r: &&u32| self.inputs[people.file[**r as usize] as usize].feed == *feed;
+            let mine: BTreeSet<NaiveDate> =
+                rows.iter().filter(of_feed).filter_map(|&r| self.snapshot(people, r)).collect();
+            let Some(listed) = who.get(&period.person).filter(|_| !mine.is_empty()) else { continue };
+            let end = period.end;
+            let mut runs: Vec<(Vec<NaiveDate>, Option<i64>)> = Vec::new();
+            let mut run: Vec<NaiveDate> = Vec::new();
+            for date in dates.iter().copied().map(Some).chain([None]) {
+                match date {
+                    Some(d) if listed.contains(&d) => run.push(d),
+                    _ if !run.is_empty() => {
+                        runs.push((std::mem::take(&mut run), date.map(|d| time::midnight(d, zone))));
+                    }
+                    _ => {}
+                }
+            }
+            runs.retain(|(run, _)| run.iter().any(|d| mine.contains(d)));
+            for (n, (run, gone)) in runs.iter().enumerate() {
+                let to = [end, *gone].into_iter().flatten().min();
+                let at = time::midnight(run[0], zone);
+                if n == 0 {
+                    if gone.is_some() && to == *gone && end != *gone {
+                        (period.end, period.inferred) = (to, true);
+                    }
+                } else if to.is_none_or(|to| at < to) {
+                    let inferred = to == *gone && to.is_some();
+                    further.push(Period { start: at, end: to, inferred, ..period.clone() });
+                }
+            }
+        }
+        out.push(period);
+        out.append(&mut further);
+    }
+
+    /// Snapshots of one thing are one: the latest `observed_at` wins, each column from the latest row that reports it; the
+    /// earliest end of all; every activity instant stays.
+    fn snapshots(
+        &mut self,
+        rows: &mut Rows,
+        key: impl Fn(&Rows, &Texts, usize) -> (TextId, TextId),
+        columns: &Snapshot,
+    ) -> (Vec<u32>, Vec<(u32, i64)>) {
+        let firsts = self.firsts(rows, |r| key(rows, self.texts, r));
+        let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (row, &first) in firsts.iter().enumerate() {
+            let row = row as u32;
+            if first == row {
+                self.count(rows, row, Fate::Accepted);
+                continue;
+            }
+            let group = groups.entry(first).or_insert_with(|| vec![first]);
+            if group.iter().any(|&x| rows.same_content(x as usize, row as usize, |id| self.texts.folded(id))) {
+                self.count(rows, row, Fate::Duplicate);
+            } else {
+                group.push(row);
+                self.count(rows, row, Fate::Merged);
+            }
+        }
+        let mut stand = Vec::new();
+        let mut activity = Vec::new();
+        let mut note = |rows: &Rows, of: u32, row: u32| {
+            let row = row as usize;
+            if let Some(used) = rows.instant(columns.used, row) {
+                activity.push((of, used));
+            } else if let Some(since) = columns.never_used_since
+                && rows.has(columns.used, row)
+                && let Some(created) = rows.instant(since, row)
+            {
+                activity.push((of, created));
+            }
+        };
+        for row in 0..firsts.len() as u32 {
+            if firsts[row as usize] != row {
+                continue;
+            }
+            let Some(group) = groups.get(&row).filter(|g| g.len() > 1) else {
+                note(rows, row, row);
+                stand.push(row);
+                continue;
+            };
+            let mut order = group.clone();
+            order.sort_by_key(|&r| {
+                (std::cmp::Reverse(rows.instant(columns.observed, r as usize).unwrap_or(SINCE_EVER)), r)
+            });
+            let win = order[0];
+            for &r in group {
+                note(rows, win, r);
+            }
+            let ended = group.iter().filter_map(|&r| rows.instant(columns.ended, r as usize)).min();
+            for column in 0..rows.table.columns().len() {
+                if let Some(&from) = order.iter().find(|&&r| rows.has(column, r as usize))
+                    && from != win
+                {
+                    rows.copy(column, win as usize, from as usize);
+                }
+            }
+            if ended.is_some() {
+                rows.set_instant(columns.ended, win as usize, ended);
+            }
+            rows.reported[win as usize] = group.iter().fold(0, |m, &r| m | rows.reported[r as usize]);
+            stand.push(win);
+        }
+        (stand, activity)
+    }
+}
+
+/// A period's end as text, for reports.
+pub fn end_text(end: Option<i64>) -> Option<String> {
+    end.map(|t| On::Instant(t).text())
+}

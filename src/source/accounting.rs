@@ -1,0 +1,134 @@
+//! Where every record went. `records read = accepted + out of scope + merged + duplicates + rejected`, always.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+
+use crate::table::Table;
+
+/// Where one row ended. Of several rows of one record the best says where the record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It stands.
+    Accepted,
+    /// Part of another row now.
+    Merged,
+    /// Equal to another row.
+    Duplicate,
+    /// Listed in `rejected.csv`.
+    Rejected,
+}
+
+/// One file that was read, and where its records went.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// Relative path, as printed.
+    pub path: String,
+    /// Where it lies.
+    pub disk: PathBuf,
+    /// Size on disk.
+    pub bytes: u64,
+    /// `canonical` or the id of a source mapping.
+    pub mapping: String,
+    /// Why.
+    pub recognised_by: String,
+    /// Files of one feed are snapshots of the same roster.
+    pub feed: String,
+    /// Date of a snapshot; null when the config gives none.
+    pub snapshot: Option<NaiveDate>,
+    /// Tables it feeds, with the columns it reports there (a bit a column).
+    pub reports: BTreeMap<Table, u32>,
+    /// Columns of the file that nothing takes.
+    pub ignored_columns: Vec<String>,
+    /// Rows that stand, by table.
+    pub rows: BTreeMap<Table, u64>,
+    /// Records read.
+    pub read: u64,
+    /// See [`Fate::Accepted`].
+    pub accepted: u64,
+    /// Left out on purpose.
+    pub out_of_scope: u64,
+    /// See [`Fate::Merged`].
+    pub merged: u64,
+    /// See [`Fate::Duplicate`].
+    pub duplicates: u64,
+    /// See [`Fate::Rejected`].
+    pub rejected: u64,
+    /// Rejections by reason.
+    pub rejected_reasons: BTreeMap<String, u64>,
+    /// Out of scope by reason.
+    pub out_of_scope_reasons: BTreeMap<String, u64>,
+    /// Zone of naive instants; null when none was read.
+    pub naive_zone: Option<String>,
+    /// Was that zone assumed?
+    pub zone_assumed: bool,
+    /// Control total of the config.
+    pub expected_records: Option<u64>,
+    /// Canonical actions that its mapping can show; empty for canonical files.
+    pub can_show: Vec<String>,
+    /// Systems of which it read a record.
+    pub systems: std::collections::BTreeSet<String>,
+    /// Of records that yield several rows: the best fate so far.
+    pub(super) several: BTreeMap<u32, Fate>,
+    pub(super) yields_several: bool,
+}
+
+impl Input {
+    /// Its records may yield several rows each: a record then counts once, by its best row.
+    pub fn expect_several(&mut self) {
+        self.yields_several = true;
+    }
+
+    /// One row of `record` ended so.
+    pub fn count(&mut self, table: Table, record: u32, fate: Fate) {
+        if fate == Fate::Accepted {
+            *self.rows.entry(table).or_default() += 1;
+        }
+        if !self.yields_several {
+            self.add(fate);
+            return;
+        }
+        let best = self.several.entry(record).or_insert(fate);
+        *best = (*best).min(fate);
+    }
+
+    /// Records of several rows are settled; call once, after every row was counted.
+    pub fn close(&mut self) {
+        for (_, fate) in std::mem::take(&mut self.several) {
+            self.add(fate);
+        }
+    }
+
+    fn add(&mut self, fate: Fate) {
+        match fate {
+            Fate::Accepted => self.accepted += 1,
+            Fate::Merged => self.merged += 1,
+            Fate::Duplicate => self.duplicates += 1,
+            Fate::Rejected => self.rejected += 1,
+        }
+    }
+
+    /// Does everything add up?
+    pub fn adds_up(&self) -> bool {
+        self.read == self.accepted + self.out_of_scope + self.merged + self.duplicates + self.rejected
+    }
+
+    /// The table it feeds; of several the first in order.
+    pub fn table(&self) -> Option<Table> {
+        self.reports.keys().next().copied()
+    }
+}
+
+/// One rejected record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RejectedRecord {
+    /// Index of the input.
+    pub file: u32,
+    /// 1-based record number.
+    pub record: u32,
+    /// A stable slug.
+    pub reason: String,
+    /// The beginning of the record, without secrets.
+    pub excerpt: String,
+}

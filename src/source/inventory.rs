@@ -1,0 +1,335 @@
+//! Which files there are, and what each of them is: decided from content, or by the config.
+
+use std::ops::ControlFlow;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
+
+use super::mapping::SourceMapping;
+use super::{SourceError, container, json};
+use crate::config::Config;
+use crate::mappings::{MappingKind, Mappings};
+use crate::table::Table;
+use crate::text::fold;
+
+/// Bytes of a file that recognition looks at.
+const HEAD: usize = 1 << 20;
+/// Records of a file that recognition looks at.
+const FIRST: usize = 50;
+
+/// How a file is to be read.
+#[derive(Clone, Debug)]
+pub enum Recognised {
+    /// Canonical CSV of a table.
+    CanonicalCsv(Table),
+    /// Canonical JSON of a table.
+    CanonicalJson(Table),
+    /// CSV by a source mapping.
+    SourceCsv(usize),
+    /// JSON by a source mapping, with the envelope member that holds the records.
+    SourceJson(usize, Option<String>),
+}
+
+/// One file to be read.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// As printed: relative to the folder common to all that was named, with `/`.
+    pub path: String,
+    /// Where it lies.
+    pub disk: PathBuf,
+    /// Size on disk.
+    pub bytes: u64,
+    /// How to read it.
+    pub as_what: Recognised,
+    /// Why.
+    pub because: String,
+    /// Index of the `[[input]]` that matches it.
+    pub rule: Option<usize>,
+}
+
+/// Everything that was named, sorted by path.
+pub struct Inventory {
+    /// Files to be read.
+    pub files: Vec<Found>,
+    /// Files of folders that nobody recognises: path and what was found.
+    pub skipped: Vec<(String, String)>,
+    /// Source mappings, by id.
+    pub mappings: Vec<SourceMapping>,
+}
+
+struct Candidate {
+    disk: PathBuf,
+    named: bool,
+}
+
+impl Inventory {
+    /// Walks `paths` and recognises every file.
+    ///
+    /// # Errors
+    /// A path that is not there, a named file that nobody recognises, an `[[input]]` that matches nothing.
+    pub fn take(paths: &[PathBuf], config: &Config, mappings: &Mappings) -> Result<Inventory, SourceError> {
+        let mut sources = Vec::new();
+        for file in mappings.files(MappingKind::Source) {
+            sources.push(SourceMapping::parse(&file.id, &file.text).map_err(|e| SourceError::Mapping(e.to_string()))?);
+        }
+        let mut found = Vec::new();
+        let mut roots: Vec<PathBuf> = Vec::new();
+        for path in paths {
+            let disk = std::fs::canonicalize(path).map_err(|e| SourceError::Unreadable {
+                path: path.clone(),
+                cause: e.to_string(),
+                hint: "name a file or a folder that exists and that you may read".to_owned(),
+            })?;
+            if disk.is_dir() {
+                walk(&disk, &mut found)?;
+                roots.push(disk);
+            } else {
+                roots.push(disk.parent().unwrap_or(Path::new("/")).to_owned());
+                found.push(Candidate { disk, named: true });
+            }
+        }
+        let root = common(&roots);
+        let base = std::fs::canonicalize(&config.base).unwrap_or_else(|_| config.base.clone());
+        let mut seen: Vec<(String, Candidate)> = found.into_iter().map(|c| (relative(&c.disk, &root), c)).collect();
+        // Named twice is read once; what was named outright stays so.
+        seen.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()).then(b.1.named.cmp(&a.1.named)));
+        seen.dedup_by(|a, b| a.0 == b.0);
+        let mut matched = vec![false; config.inputs.len()];
+        let mut inventory = Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources };
+        for (path, candidate) in seen {
+            let by_config = relative(&candidate.disk, &base);
+            let rule = config.inputs.iter().position(|i| i.matcher.is_match(&by_config));
+            let bytes = std::fs::metadata(&candidate.disk).map(|m| m.len()).unwrap_or(0);
+            let wanted = rule.and_then(|r| config.inputs[r].mapping.as_deref());
+            if let Some(rule) = rule {
+                matched[rule] = true;
+            }
+            match inventory.recognise(&candidate.disk, wanted)? {
+                Ok((as_what, because)) => {
+                    inventory.files.push(Found { path, disk: candidate.disk, bytes, as_what, because, rule });
+                }
+                Err(found) if candidate.named || wanted.is_some() => {
+                    return Err(SourceError::Unrecognised {
+                        path: candidate.disk,
+                        found,
+                        hint: "`regrant list sources` shows what is read; name the mapping for this input in regrant.toml, or leave the file out"
+                            .to_owned(),
+                    });
+                }
+                Err(found) => inventory.skipped.push((path, found)),
+            }
+        }
+        for (rule, matched) in config.inputs.iter().zip(matched) {
+            if !matched && !rule.optional {
+                return Err(SourceError::UnmatchedInput {
+                    config: config.path.clone().unwrap_or_default(),
+                    line: rule.line,
+                    glob: rule.path.clone(),
+                });
+            }
+        }
+        Ok(inventory)
+    }
+
+    fn recognise(
+        &self,
+        disk: &Path,
+        wanted: Option<&str>,
+    ) -> Result<Result<(Recognised, String), String>, SourceError> {
+        let head = container::head(disk, HEAD).map_err(|e| SourceError::Unreadable {
+            path: disk.to_owned(),
+            cause: e.to_string(),
+            hint: "check the file's rights and that it was copied whole".to_owned(),
+        })?;
+        let wanted = wanted.filter(|w| *w != "canonical");
+        let only = match wanted {
+            None => None,
+            Some(name) => match (Table::named(name), self.mappings.iter().position(|m| m.id == name)) {
+                (Some(table), _) => Some(Only::Table(table)),
+                (None, Some(source)) => Some(Only::Source(source)),
+                (None, None) => {
+                    return Ok(Err(format!("the config names the mapping \"{name}\", which does not exist")));
+                }
+            },
+        };
+        let because = |what: &str| match wanted {
+            Some(name) => format!("the config names the mapping {name}"),
+            None => what.to_owned(),
+        };
+        let start = head.iter().position(|b| !b.is_ascii_whitespace());
+        let Some(start) = start else { return Ok(Err("the file is empty".to_owned())) };
+        if matches!(head[start], b'{' | b'[') {
+            return Ok(self.recognise_json(&head, only, &because));
+        }
+        if head.contains(&0) || std::str::from_utf8(&head[..head.len().min(512)]).is_err_and(|e| e.error_len().is_some()) {
+            return Ok(Err("not text (neither UTF-8 nor UTF-16 with a byte order mark)".to_owned()));
+        }
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(head.as_slice());
+        let mut record = csv::ByteRecord::new();
+        if !reader.read_byte_record(&mut record).unwrap_or(false) {
+            return Ok(Err("the file has no header line".to_owned()));
+        }
+        let header: Vec<String> = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
+        Ok(match only {
+            Some(Only::Table(table)) => named_table(table, &header).map(|()| (Recognised::CanonicalCsv(table), because(""))),
+            Some(Only::Source(source)) => Ok((Recognised::SourceCsv(source), because(""))),
+            None => match Table::recognise(&header) {
+                Some(table) => {
+                    Ok((Recognised::CanonicalCsv(table), format!("its header has every required column of `{}`", table.name())))
+                }
+                None => match self.mappings.iter().position(|m| m.recognises_csv(&header)) {
+                    Some(i) => Ok((Recognised::SourceCsv(i), format!("its header is that of {}", self.mappings[i].title))),
+                    None => Err(format!("no known header; its columns begin: {}", shorten(&header.join(", ")))),
+                },
+            },
+        })
+    }
+
+    fn recognise_json(
+        &self,
+        head: &[u8],
+        only: Option<Only>,
+        because: &dyn Fn(&str) -> String,
+    ) -> Result<(Recognised, String), String> {
+        let plain = first_records(head, None);
+        let keys = |records: &[Value]| -> Vec<String> {
+            let mut keys: Vec<String> = Vec::new();
+            for record in records.iter().filter_map(Value::as_object) {
+                for key in record.keys().map(|k| fold(k)) {
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
+                }
+            }
+            keys
+        };
+        let names = keys(&plain);
+        let envelope = |source: &SourceMapping, insist: bool| -> Option<Option<String>> {
+            for name in source.envelopes() {
+                let inner = first_records(head, Some(name));
+                if !inner.is_empty() && source.recognises_json(&inner) {
+                    return Some(Some(name.clone()));
+                }
+            }
+            (insist || (!plain.is_empty() && source.recognises_json(&plain))).then_some(None)
+        };
+        match only {
+            Some(Only::Table(table)) => {
+                named_table(table, &names).map(|()| (Recognised::CanonicalJson(table), because("")))
+            }
+            Some(Only::Source(i)) => {
+                let shape = envelope(&self.mappings[i], true).flatten();
+                Ok((Recognised::SourceJson(i, shape), because("")))
+            }
+            None => {
+                if let Some(table) = Table::recognise(&names) {
+                    let why = format!("its records have every required column of `{}`", table.name());
+                    return Ok((Recognised::CanonicalJson(table), why));
+                }
+                for (i, source) in self.mappings.iter().enumerate() {
+                    if let Some(shape) = envelope(source, false) {
+                        return Ok((Recognised::SourceJson(i, shape), format!("its records look like {}", source.title)));
+                    }
+                }
+                if names.is_empty() {
+                    return Err("JSON without a single readable record".to_owned());
+                }
+                Err(format!("JSON of no known source; its members begin: {}", shorten(&names.join(", "))))
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Only {
+    Table(Table),
+    Source(usize),
+}
+
+fn named_table(table: Table, names: &[String]) -> Result<(), String> {
+    let missing = table.missing(names);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!("named for the table `{}`, but it lacks the required column{} {}", table.name(), if missing.len() == 1 { "" } else { "s" }, missing.join(", ")))
+}
+
+fn shorten(text: &str) -> String {
+    let cut: String = text.chars().filter(|c| !c.is_control()).take(120).collect();
+    if text.chars().count() > 120 { format!("{cut}…") } else { cut }
+}
+
+fn first_records(head: &[u8], envelope: Option<&str>) -> Vec<Value> {
+    let mut out = Vec::new();
+    let mut reader = head;
+    // What a cut-off head breaks is not the file's fault: only whole records count here.
+    let _ = json::for_each(&mut reader, envelope, &mut |piece| {
+        if let json::Piece::Record(bytes) = piece
+            && let Ok(value) = serde_json::from_slice(bytes)
+        {
+            out.push(value);
+        }
+        if out.len() < FIRST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    out
+}
+
+fn walk(root: &Path, found: &mut Vec<Candidate>) -> Result<(), SourceError> {
+    let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
+    let walk = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|e| {
+        e.depth() == 0 || !(hidden(e.file_name()) || e.file_type().is_dir() && is_report(e.path()))
+    });
+    for entry in walk {
+        let entry = entry.map_err(|e| SourceError::Unreadable {
+            path: e.path().unwrap_or(root).to_owned(),
+            cause: e.to_string(),
+            hint: "every folder below a named one must be readable".to_owned(),
+        })?;
+        let is_file = entry.file_type().is_file() || entry.file_type().is_symlink() && entry.path().is_file();
+        if is_file && entry.file_name() != "regrant.toml" {
+            found.push(Candidate { disk: entry.path().to_owned(), named: false });
+        }
+    }
+    Ok(())
+}
+
+/// A folder that Regrant wrote: its `manifest.json` names the tool. Old findings must not become input.
+fn is_report(folder: &Path) -> bool {
+    let Ok(text) = std::fs::read(folder.join("manifest.json")) else { return false };
+    let Ok(value) = serde_json::from_slice::<Value>(&text) else { return false };
+    value.get("tool").is_some_and(|t| t.to_string().to_lowercase().contains("regrant"))
+}
+
+/// The deepest folder common to all.
+fn common(roots: &[PathBuf]) -> PathBuf {
+    let mut roots = roots.iter();
+    let Some(first) = roots.next() else { return PathBuf::new() };
+    let mut common: Vec<Component<'_>> = first.components().collect();
+    for root in roots {
+        let same = common.iter().zip(root.components()).take_while(|(a, b)| **a == *b).count();
+        common.truncate(same);
+    }
+    common.into_iter().collect()
+}
+
+/// `path` as seen from `root`, with `/`; with `..` where it lies outside.
+fn relative(path: &Path, root: &Path) -> String {
+    let (a, b): (Vec<_>, Vec<_>) = (path.components().collect(), root.components().collect());
+    let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    let up = std::iter::repeat_n("..".to_owned(), b.len() - same);
+    let down = a[same..].iter().map(|c| c.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_what_is_common() {
+        let roots = [PathBuf::from("/a/b/c"), PathBuf::from("/a/b/d/e")];
+        assert_eq!(common(&roots), PathBuf::from("/a/b"));
+        assert_eq!(relative(Path::new("/a/b/d/e/f.csv"), Path::new("/a/b")), "d/e/f.csv");
+        assert_eq!(relative(Path::new("/a/x.csv"), Path::new("/a/b")), "../x.csv");
+    }
+}

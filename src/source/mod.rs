@@ -1,0 +1,56 @@
+//! From named paths to canonical rows: inventory, recognition, reading, accounting.
+//!
+//! Every record read ends in exactly one counted place. What is left to others: what the rows mean together
+//! ([`crate::settle`]), who is who ([`crate::identity`]).
+
+pub mod accounting;
+pub mod container;
+pub mod excerpt;
+pub mod inventory;
+pub mod json;
+pub mod mapping;
+pub mod read;
+
+use std::path::PathBuf;
+
+pub use accounting::{Fate, Input, RejectedRecord};
+pub use inventory::{Inventory, Recognised};
+pub use read::{Reading, read_all};
+
+/// Why reading stopped the run.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A path that is not there or cannot be opened.
+    #[error("{}: {cause}\n  help: {hint}", .path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A file named on the command line or in the config that no mapping recognises.
+    #[error("{}: {found}\n  help: {hint}", .path.display())]
+    Unrecognised {
+        /// Which.
+        path: PathBuf,
+        /// What it looks like.
+        found: String,
+        /// What to do.
+        hint: String,
+    },
+    /// An `[[input]]` of the config that matches no file.
+    #[error("{}: line {line}: [[input]] path = \"{glob}\" matches no file\n  help: correct the glob (it is relative to the config's folder), or add `optional = true`", .config.display())]
+    UnmatchedInput {
+        /// The config.
+        config: PathBuf,
+        /// Where in it.
+        line: usize,
+        /// The glob.
+        glob: String,
+    },
+    /// A source mapping does not load.
+    #[error("{0}")]
+    Mapping(String),
+}

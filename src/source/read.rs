@@ -1,0 +1,436 @@
+//! Reads every file of an inventory, in parallel, into canonical rows.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use chrono_tz::Tz;
+use rayon::prelude::*;
+use serde_json::Value;
+
+use super::accounting::{Input, RejectedRecord};
+use super::inventory::{Found, Inventory, Recognised};
+use super::mapping::{MappedOutcome, SourceMapping};
+use super::{SourceError, container, excerpt, json};
+use crate::config::Config;
+use crate::rows::{Builder, Cell, Rows};
+use crate::table::Table;
+use crate::text::{Interner, Texts, fold};
+
+/// Everything that was read, before any row met another.
+pub struct Reading {
+    /// Every text.
+    pub texts: Texts,
+    /// Rows by table.
+    pub tables: BTreeMap<Table, Rows>,
+    /// Files, by path.
+    pub inputs: Vec<Input>,
+    /// Files nobody recognised.
+    pub skipped: Vec<(String, String)>,
+    /// Rejected records.
+    pub rejected: Vec<RejectedRecord>,
+}
+
+/// What one file gave.
+struct Part {
+    input: Input,
+    texts: Interner,
+    rows: Vec<Rows>,
+    rejected: Vec<RejectedRecord>,
+}
+
+/// Reads all files of the inventory. `progress` is told of bytes as files are done.
+///
+/// # Errors
+/// A file that cannot be read to its end: a shorter result would be a silent one.
+pub fn read_all(
+    inventory: Inventory,
+    config: &Config,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Reading, SourceError> {
+    let Inventory { files, skipped, mappings } = inventory;
+    let parts: Vec<Result<Part, SourceError>> = files
+        .par_iter()
+        .enumerate()
+        .with_max_len(1)
+        .map(|(i, found)| {
+            let part = read_one(found, i as u32, config, &mappings);
+            progress(found.bytes);
+            part
+        })
+        .collect();
+    let mut reading = Reading {
+        texts: Texts::default(),
+        tables: Table::ALL.into_iter().map(|t| (t, Rows::new(t))).collect(),
+        inputs: Vec::new(),
+        skipped,
+        rejected: Vec::new(),
+    };
+    for part in parts {
+        let mut part = part?;
+        let map = reading.texts.absorb(&part.texts);
+        part.texts = Interner::default();
+        for rows in &part.rows {
+            reading.tables.get_mut(&rows.table).expect("every table is there").append(rows, &map);
+        }
+        reading.inputs.push(part.input);
+        reading.rejected.append(&mut part.rejected);
+    }
+    reading.texts.fold_all();
+    Ok(reading)
+}
+
+fn read_one(found: &Found, index: u32, config: &Config, mappings: &[SourceMapping]) -> Result<Part, SourceError> {
+    let rule = found.rule.map(|r| &config.inputs[r]);
+    let zone = rule.and_then(|r| r.timezone);
+    let mapping = match &found.as_what {
+        Recognised::CanonicalCsv(_) | Recognised::CanonicalJson(_) => "canonical".to_owned(),
+        Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) => mappings[*m].id.clone(),
+    };
+    let input = Input {
+        path: found.path.clone(),
+        disk: found.disk.clone(),
+        bytes: found.bytes,
+        feed: rule.and_then(|r| r.mapping.clone()).unwrap_or_else(|| mapping.clone()),
+        mapping,
+        recognised_by: found.because.clone(),
+        snapshot: rule.and_then(|r| r.snapshot),
+        expected_records: rule.and_then(|r| r.expected_records),
+        zone_assumed: zone.is_none(),
+        ..Input::default()
+    };
+    let unreadable = |cause: String| SourceError::Unreadable {
+        path: found.disk.clone(),
+        cause,
+        hint: "nothing was written; check that the file was copied whole, or leave it out".to_owned(),
+    };
+    let reader = container::open(&found.disk).map_err(|e| unreadable(e.to_string()))?;
+    let mut decoder = Decoder {
+        index,
+        zone: zone.unwrap_or(Tz::UTC),
+        input,
+        texts: Interner::default(),
+        rejected: Vec::new(),
+        builders: BTreeMap::new(),
+        system: rule.and_then(|r| r.system.clone()),
+    };
+    match &found.as_what {
+        Recognised::CanonicalCsv(table) => decoder.canonical_csv(*table, reader),
+        Recognised::CanonicalJson(table) => decoder.canonical_json(*table, reader),
+        Recognised::SourceCsv(m) => decoder.source_csv(&mappings[*m], reader),
+        Recognised::SourceJson(m, envelope) => decoder.source_json(&mappings[*m], envelope.as_deref(), reader),
+    }
+    .map_err(|(record, cause)| unreadable(format!("after record {record}: {cause}")))?;
+    Ok(decoder.finish())
+}
+
+struct Decoder {
+    index: u32,
+    zone: Tz,
+    input: Input,
+    texts: Interner,
+    rejected: Vec<RejectedRecord>,
+    builders: BTreeMap<Table, Builder>,
+    /// The config's `system`, for files that do not say it themselves.
+    system: Option<String>,
+}
+
+/// The last record that was read whole, and what went wrong after it.
+type Broken = (u64, String);
+type Source = Box<dyn std::io::Read + Send>;
+
+impl Decoder {
+    fn reject(&mut self, reason: &str, record: &str) {
+        self.input.rejected += 1;
+        *self.input.rejected_reasons.entry(reason.to_owned()).or_default() += 1;
+        self.rejected.push(RejectedRecord {
+            file: self.index,
+            record: self.input.read as u32,
+            reason: reason.to_owned(),
+            excerpt: excerpt::excerpt(record),
+        });
+    }
+
+    fn canonical_csv(&mut self, table: Table, reader: Source) -> Result<(), Broken> {
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 20).from_reader(reader);
+        let mut record = csv::ByteRecord::new();
+        if !reader.read_byte_record(&mut record).map_err(|e| (0, e.to_string()))? {
+            return Ok(());
+        }
+        let header: Vec<String> = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
+        // Of two columns of one name the last counts.
+        let columns: Vec<Option<usize>> = header
+            .iter()
+            .enumerate()
+            .map(|(i, name)| table.column(name).filter(|_| !header[i + 1..].contains(name)))
+            .collect();
+        let mut mask = 0;
+        for (name, column) in header.iter().zip(&columns) {
+            match column {
+                Some(c) => mask |= 1u32 << c,
+                None => self.input.ignored_columns.push(name.clone()),
+            }
+        }
+        self.input.reports.insert(table, mask);
+        let mut builder = Builder::new(table, self.zone);
+        while reader.read_byte_record(&mut record).map_err(|e| (self.input.read, e.to_string()))? {
+            self.input.read += 1;
+            match self.csv_row(&mut builder, &record, &columns) {
+                Ok(()) => builder.commit(self.index, self.input.read as u32, 0),
+                Err(reason) => {
+                    builder.forget();
+                    let text: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
+                    self.reject(&reason, &text.join(","));
+                }
+            }
+        }
+        self.builders.insert(table, builder);
+        Ok(())
+    }
+
+    fn csv_row(
+        &mut self,
+        builder: &mut Builder,
+        record: &csv::ByteRecord,
+        columns: &[Option<usize>],
+    ) -> Result<(), String> {
+        if record.len() != columns.len() {
+            return Err("wrong-number-of-fields".to_owned());
+        }
+        for (field, column) in record.iter().zip(columns) {
+            let Some(column) = *column else { continue };
+            if field.is_empty() {
+                continue;
+            }
+            let text = std::str::from_utf8(field).map_err(|_| "bad-encoding".to_owned())?.trim();
+            if text.is_empty() {
+                continue;
+            }
+            builder.put(column, &Cell::Text(text), &mut self.texts).map_err(|_| bad(builder.rows.table, column))?;
+        }
+        builder.lacks().map_or(Ok(()), |c| Err(format!("missing-{c}")))
+    }
+
+    fn canonical_json(&mut self, table: Table, mut reader: Source) -> Result<(), Broken> {
+        let mut builder = Builder::new(table, self.zone);
+        let mut mask = 0u32;
+        let mut ignored = std::collections::BTreeSet::new();
+        let done = json::for_each(&mut reader, None, &mut |piece| {
+            self.input.read += 1;
+            match piece {
+                json::Piece::Broken(bytes) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
+                json::Piece::Record(bytes) => {
+                    match self.json_row(&mut builder, bytes, &mut mask, &mut ignored) {
+                        Ok(()) => builder.commit(self.index, self.input.read as u32, 0),
+                        Err(reason) => {
+                            builder.forget();
+                            self.reject(&reason, &String::from_utf8_lossy(bytes));
+                        }
+                    }
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        done.map_err(|e| (self.input.read, e.to_string()))?;
+        self.input.reports.insert(table, mask);
+        self.input.ignored_columns = ignored.into_iter().collect();
+        self.builders.insert(table, builder);
+        Ok(())
+    }
+
+    fn json_row(
+        &mut self,
+        builder: &mut Builder,
+        bytes: &[u8],
+        mask: &mut u32,
+        ignored: &mut std::collections::BTreeSet<String>,
+    ) -> Result<(), String> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|_| "bad-json".to_owned())?;
+        let Value::Object(members) = value else { return Err("bad-json".to_owned()) };
+        let table = builder.rows.table;
+        let mut failed = None;
+        for (key, value) in &members {
+            let name = fold(key);
+            let Some(column) = table.column(&name) else {
+                ignored.insert(name);
+                continue;
+            };
+            *mask |= 1 << column;
+            if builder.is_set(column) || failed.is_some() {
+                continue;
+            }
+            if put_json(builder, column, value, &mut self.texts).is_err() {
+                failed = Some(bad(table, column));
+            }
+        }
+        match failed {
+            Some(reason) => Err(reason),
+            None => builder.lacks().map_or(Ok(()), |c| Err(format!("missing-{c}"))),
+        }
+    }
+
+    fn prepare(&mut self, mapping: &SourceMapping) {
+        let maps = mapping.maps();
+        if maps.len() > 1 {
+            self.input.expect_several();
+        }
+        for (name, columns) in maps {
+            let table = Table::named(name).expect("a mapping names canonical tables, which lint checks");
+            let mask = columns.iter().filter_map(|c| table.column(c)).fold(0, |m, c| m | 1 << c);
+            self.input.reports.insert(table, mask);
+            self.builders.insert(table, Builder::new(table, self.zone));
+        }
+        self.input.can_show = mapping.actions().into_iter().map(str::to_owned).collect();
+    }
+
+    fn source_json(&mut self, mapping: &SourceMapping, envelope: Option<&str>, mut reader: Source) -> Result<(), Broken> {
+        self.prepare(mapping);
+        let done = json::for_each(&mut reader, envelope, &mut |piece| {
+            self.input.read += 1;
+            match piece {
+                json::Piece::Broken(bytes) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
+                json::Piece::Record(bytes) => match serde_json::from_slice::<Value>(bytes) {
+                    Ok(value) => self.source_record(mapping, &value, &|| String::from_utf8_lossy(bytes).into_owned()),
+                    Err(_) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
+                },
+            }
+            ControlFlow::Continue(())
+        });
+        done.map_err(|e| (self.input.read, e.to_string()))
+    }
+
+    fn source_csv(&mut self, mapping: &SourceMapping, reader: Source) -> Result<(), Broken> {
+        self.prepare(mapping);
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 20).from_reader(reader);
+        let mut record = csv::ByteRecord::new();
+        if !reader.read_byte_record(&mut record).map_err(|e| (0, e.to_string()))? {
+            return Ok(());
+        }
+        let header: Vec<String> = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
+        while reader.read_byte_record(&mut record).map_err(|e| (self.input.read, e.to_string()))? {
+            self.input.read += 1;
+            let text = || record.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(",");
+            if record.len() != header.len() {
+                self.reject("wrong-number-of-fields", &text());
+                continue;
+            }
+            let members = header.iter().zip(&record);
+            let object = members.map(|(k, v)| (k.clone(), Value::String(String::from_utf8_lossy(v).into_owned())));
+            self.source_record(mapping, &Value::Object(object.collect()), &text);
+        }
+        Ok(())
+    }
+
+    fn source_record(&mut self, mapping: &SourceMapping, value: &Value, text: &dyn Fn() -> String) {
+        let mapped = mapping.apply(value);
+        if let Some(system) = &mapped.system {
+            self.input.systems.insert(fold(system));
+        }
+        let rows = match mapped.outcome {
+            MappedOutcome::OutOfScope(reason) => {
+                self.input.out_of_scope += 1;
+                *self.input.out_of_scope_reasons.entry(reason).or_default() += 1;
+                return;
+            }
+            MappedOutcome::Reject(reason) => return self.reject(&reason, &text()),
+            MappedOutcome::Rows(rows) => rows,
+        };
+        // All or nothing: half a record would be neither accepted nor rejected.
+        let mut ready: Vec<(Table, u32, Vec<(usize, String)>)> = Vec::new();
+        for row in rows {
+            let table = Table::named(row.table).expect("a mapping names canonical tables, which lint checks");
+            let mut cells: Vec<(usize, String)> =
+                row.cells.into_iter().filter_map(|(name, cell)| Some((table.column(&name)?, cell))).collect();
+            let system = table.column("system");
+            if let (Some(system), Some(column)) = (&self.system, system) {
+                cells.retain(|(c, _)| *c != column);
+                cells.push((column, system.clone()));
+            }
+            let columns = mapping.reports(row.reported).iter().filter_map(|c| table.column(c));
+            ready.push((table, columns.fold(0, |m, c| m | 1 << c), cells));
+        }
+        let record = self.input.read as u32;
+        let mut trial = Interner::default();
+        for (table, _, cells) in &ready {
+            let builder = self.builders.get_mut(table).expect("every table of the mapping has a builder");
+            let mut failed = None;
+            for (column, cell) in cells {
+                let cell = cell.trim();
+                if !cell.is_empty() && builder.put(*column, &Cell::Text(cell), &mut trial).is_err() {
+                    failed = Some(bad(*table, *column));
+                    break;
+                }
+            }
+            let failed = failed.or_else(|| builder.lacks().map(|c| format!("missing-{c}")));
+            builder.forget();
+            if let Some(reason) = failed {
+                return self.reject(&reason, &text());
+            }
+        }
+        for (table, reported, cells) in &ready {
+            let builder = self.builders.get_mut(table).expect("every table of the mapping has a builder");
+            for (column, cell) in cells {
+                let cell = cell.trim();
+                if !cell.is_empty() {
+                    builder.put(*column, &Cell::Text(cell), &mut self.texts).expect("it was tried just above");
+                }
+            }
+            builder.commit(self.index, record, *reported);
+        }
+        if ready.is_empty() {
+            self.input.out_of_scope += 1;
+            *self.input.out_of_scope_reasons.entry("nothing to map".to_owned()).or_default() += 1;
+        }
+    }
+
+    fn finish(mut self) -> Part {
+        let mut rows = Vec::new();
+        let mut naive = false;
+        for (table, builder) in std::mem::take(&mut self.builders) {
+            naive |= builder.naive;
+            // A source mapping says row by row what it reports.
+            let by_row = self.input.mapping != "canonical";
+            let mask = if by_row { 0 } else { self.input.reports.get(&table).copied().unwrap_or(0) };
+            rows.push(builder.finish(mask));
+        }
+        if naive {
+            self.input.naive_zone = Some(self.zone.name().to_owned());
+        }
+        self.input.ignored_columns.sort();
+        Part { input: self.input, texts: self.texts, rows, rejected: self.rejected }
+    }
+}
+
+fn bad(table: Table, column: usize) -> String {
+    format!("bad-{}", table.columns()[column].name)
+}
+
+fn put_json(
+    builder: &mut Builder,
+    column: usize,
+    value: &Value,
+    texts: &mut Interner,
+) -> Result<(), crate::rows::BadCell> {
+    let scalar = |value: &Value| match value {
+        Value::String(s) => s.trim().to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    match value {
+        Value::Null => Ok(()),
+        Value::Object(members) if members.is_empty() => Ok(()),
+        Value::Object(_) => builder.put(column, &Cell::Other, texts),
+        Value::Array(items) if items.is_empty() => Ok(()),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(scalar).collect();
+            builder.put(column, &Cell::List(&items), texts)
+        }
+        Value::String(s) => match s.trim() {
+            "" => Ok(()),
+            text => builder.put(column, &Cell::Text(text), texts),
+        },
+        other => builder.put(column, &Cell::Text(&scalar(other)), texts),
+    }
+}
