@@ -9,6 +9,7 @@ pub mod mappings;
 pub mod render;
 pub mod report;
 pub mod rows;
+pub mod run;
 pub mod settle;
 pub mod source;
 pub mod table;

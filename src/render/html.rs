@@ -68,10 +68,12 @@ fn chain(error: &tera::Error) -> String {
 pub fn render(assessment: &Assessment, findings: &[Finding]) -> Result<String, HtmlError> {
     let mut tera = Tera::default();
     tera.add_raw_templates(TEMPLATES)?;
-    let mut context = Context::from_serialize(view::page(assessment, findings)?)?;
-    context.insert("style", STYLE);
+    let page = view::page(assessment, findings)?;
+    let style = format!("{STYLE}@media print{{@page{{@top-left{{content:{}}}}}}}", css_string(&page.running_header()));
+    let mut context = Context::from_serialize(page)?;
+    context.insert("style", &style);
     context.insert("script", SCRIPT);
-    context.insert("style_hash", &policy_hash(STYLE));
+    context.insert("style_hash", &policy_hash(&style));
     context.insert("script_hash", &policy_hash(SCRIPT));
     Ok(tera.render("report.html", &context)?)
 }
@@ -79,6 +81,20 @@ pub fn render(assessment: &Assessment, findings: &[Finding]) -> Result<String, H
 /// `sha256-…` of an inline element's text, as a content security policy names it.
 fn policy_hash(text: &str) -> String {
     format!("sha256-{}", base64(&Sha256::digest(text.as_bytes())))
+}
+
+/// Text as a string of a style sheet: all but letters, digits and spaces as code points, so that nothing can end it.
+fn css_string(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || c == ' ' {
+            out.push(c);
+        } else {
+            out.push_str(&format!("\\{:06x}", u32::from(c)));
+        }
+    }
+    out.push('"');
+    out
 }
 
 // RFC 4648 with padding; a dependency for 32 bytes would be more to read.

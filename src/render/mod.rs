@@ -4,10 +4,10 @@
 //! published as a whole or not at all, see [`folder`].
 
 pub mod assessment;
-// pub mod chart;
+pub mod chart;
 pub mod findings;
 pub mod folder;
-// pub mod html;
+pub mod html;
 pub mod manifest;
 pub mod rejected;
 pub mod subjects;

@@ -1,3 +1,4 @@
 //! The report as data: [`model`] and how it is built.
 
+pub mod build;
 pub mod model;

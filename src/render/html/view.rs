@@ -58,6 +58,19 @@ pub(super) struct Page {
     footnotes: Vec<Footnote>,
 }
 
+impl Page {
+    /// What every printed sheet says at its head: title, period, run.
+    pub(super) fn running_header(&self) -> String {
+        let run: String = self.digests.first().map(|(_, d)| d.chars().take(16).collect()).unwrap_or_default();
+        let title: String = self.title.chars().take(80).collect();
+        if run.is_empty() {
+            format!("{title} · {}", self.span)
+        } else {
+            format!("{title} · {} · run {run}", self.span)
+        }
+    }
+}
+
 /// A stretch of a sentence, perhaps a link.
 #[derive(Serialize)]
 struct Piece {

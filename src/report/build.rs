@@ -1,0 +1,825 @@
+//! From verdicts to the assessment: everything a report says, worked out once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::model::*;
+use crate::assess::engine::{Found, Sketch};
+use crate::assess::framework::{Framework, Requirement};
+use crate::assess::waiver::{self, State as InForce};
+use crate::check::catalogue::Check;
+use crate::check::{Control, SubjectKind};
+use crate::fact::{credential_facts, policy_unit, reset_facts};
+use crate::identity::{Key, Kind};
+use crate::run::{InputHash, Work};
+use crate::settle::SINCE_EVER;
+use crate::source::Input as SourceInput;
+use crate::table::{Table, event, person, ticket, workload};
+use crate::text::{EMPTY, fold};
+use crate::time;
+
+/// Everything that the renderers need.
+pub struct Built {
+    /// The assessment.
+    pub assessment: Assessment,
+    /// Every finding, in report order.
+    pub findings: Vec<Finding>,
+    /// Every rejected record.
+    pub rejected: Vec<Rejected>,
+    /// Every subject that was kept.
+    pub subjects: Vec<Subject>,
+}
+
+/// How many examples a data-quality entry shows.
+const EXAMPLES: usize = 5;
+
+/// Builds the assessment; null when `--identity` names nobody.
+pub fn build(mut work: Work<'_>) -> Option<Built> {
+    let limit = match &work.request.identity {
+        Some(name) => Some(keys_of(&work, name)?),
+        None => None,
+    };
+    let subjects = std::mem::take(&mut work.judged.subjects);
+    let mut found = std::mem::take(&mut work.judged.found);
+    let checks = checks(&work);
+    let controls = controls(&work, &checks, &found);
+    let frameworks = work.frameworks.iter().enumerate().map(|(i, f)| framework(&work, i, f, &checks)).collect();
+    let data_quality = data_quality(&work, &checks);
+    let waivers = waivers(&work, &checks);
+    if let Some(keys) = &limit {
+        found.retain(|f| keys.contains(&f.key));
+    }
+    let totals = totals(&found);
+    let (identities, identities_concerned) = stories(&work, &found, limit.as_ref());
+    let inputs: Vec<Input> = input_results(&work);
+    let mut assessment = Assessment {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool { name: "regrant".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        run: run(&work),
+        inputs,
+        skipped: work
+            .world
+            .settled
+            .skipped
+            .iter()
+            .map(|(path, reason)| Skipped { path: path.clone(), reason: reason.clone() })
+            .collect(),
+        population: population(&work),
+        checks,
+        controls,
+        frameworks,
+        totals,
+        data_quality,
+        waivers,
+        series: series(&work),
+        identities,
+        identities_concerned,
+        limited_to: work.request.identity.clone(),
+        overrides: work.mappings.overrides(),
+    };
+    assessment.run.digest = digest(&work, &assessment);
+    let rejected = work
+        .world
+        .settled
+        .rejected
+        .iter()
+        .map(|r| Rejected {
+            file: work.world.settled.inputs[r.file as usize].path.clone(),
+            record: u64::from(r.record),
+            reason: r.reason.clone(),
+            excerpt: r.excerpt.clone(),
+        })
+        .collect();
+    Some(Built { assessment, findings: found.into_iter().map(|f| f.finding).collect(), rejected, subjects })
+}
+
+fn keys_of(work: &Work<'_>, name: &str) -> Option<BTreeSet<Key>> {
+    let world = work.world;
+    let mut keys = BTreeSet::new();
+    if let Some(id) = world.lookup_text(name).one() {
+        keys.insert(id);
+    }
+    let text = world.settled.texts.find(&fold(name));
+    if text != EMPTY {
+        keys.insert(world.register.identities.len() as Key + text);
+    }
+    let exists = |k: &Key| {
+        world.register.identity_of(*k).is_some() || world.target_key.contains(k) || world.executor_key.contains(k)
+    };
+    keys.retain(exists);
+    (!keys.is_empty()).then_some(keys)
+}
+
+fn run(work: &Work<'_>) -> Run {
+    let config = &work.request.config;
+    let policy = config.policy.to_value();
+    Run {
+        as_of: time::format_instant(work.request.as_of),
+        as_of_source: work.request.as_of_source.to_owned(),
+        since: config.since.map(time::format_instant),
+        until: config.until.map(time::format_instant),
+        timezone: config.timezone.map(|z| z.name().to_owned()),
+        title: config.title.clone(),
+        policy_sha256: hex::encode(Sha256::digest(policy.to_string().as_bytes())),
+        policy,
+        policy_changed: config.policy.changed.clone(),
+        mappings_sha256: work.mappings.sha256(),
+        digest: String::new(),
+    }
+}
+
+/// Over input hashes, config, mappings, version and `as_of`.
+fn digest(work: &Work<'_>, assessment: &Assessment) -> String {
+    let mut hasher = Sha256::new();
+    for (input, hash) in assessment.inputs.iter().zip(&work.hashes) {
+        hasher.update(format!("{}\t{}\t{}\n", input.path, input.bytes, hash.as_deref().unwrap_or("-")));
+    }
+    hasher.update(work.request.config.effective_toml(work.request.as_of));
+    let run = &assessment.run;
+    let identity = work.request.identity.as_deref().unwrap_or("");
+    hasher.update(format!("\n{}\n{}\n{}\n{identity}", run.mappings_sha256, assessment.tool.version, run.as_of));
+    hex::encode(hasher.finalize())
+}
+
+fn input_results(work: &Work<'_>) -> Vec<Input> {
+    let spans = spans(work);
+    let one = |(i, input): (usize, &SourceInput)| {
+        let reported = input.reports.iter().flat_map(|(table, mask)| {
+            let several = input.reports.len() > 1;
+            table.columns().iter().enumerate().filter(move |(c, _)| mask >> c & 1 == 1).map(move |(_, column)| {
+                if several { format!("{}.{}", table.name(), column.name) } else { column.name.to_owned() }
+            })
+        });
+        let hash = work.hashes[i].clone();
+        let (sha256, blake3) = match work.request.input_hash {
+            InputHash::Blake3 => (None, hash),
+            _ => (hash, None),
+        };
+        Input {
+            path: input.path.clone(),
+            sha256,
+            blake3,
+            bytes: input.bytes,
+            mapping: input.mapping.clone(),
+            recognised_by: input.recognised_by.clone(),
+            table: input.table().map_or("", Table::name).to_owned(),
+            tables: input.reports.keys().map(|t| (t.name().to_owned(), input.rows.get(t).copied().unwrap_or(0))).collect(),
+            read: input.read,
+            accepted: input.accepted,
+            out_of_scope: input.out_of_scope,
+            merged: input.merged,
+            duplicates: input.duplicates,
+            rejected: input.rejected,
+            reported_columns: reported.collect(),
+            ignored_columns: input.ignored_columns.clone(),
+            first_at: spans[i].map(|s| time::format_instant(s.0)),
+            last_at: spans[i].map(|s| time::format_instant(s.1)),
+            naive_zone: input.naive_zone.clone(),
+            naive_zone_assumed: input.naive_zone.is_some() && input.zone_assumed,
+            expected_records: input.expected_records,
+            snapshot: input.snapshot.map(|d| d.to_string()),
+            rejected_reasons: input.rejected_reasons.clone(),
+            out_of_scope_reasons: input.out_of_scope_reasons.clone(),
+        }
+    };
+    work.world.settled.inputs.iter().enumerate().map(one).collect()
+}
+
+/// Earliest and latest instant of each input's rows.
+fn spans(work: &Work<'_>) -> Vec<Option<(i64, i64)>> {
+    let settled = work.world.settled;
+    let mut spans: Vec<Option<(i64, i64)>> = vec![None; settled.inputs.len()];
+    for rows in [&settled.events, &settled.credentials, &settled.accounts, &settled.tickets] {
+        let Some(clock) = rows.table.clock() else { continue };
+        for row in 0..rows.len() {
+            if let Some(t) = rows.instant(clock, row) {
+                let span = spans[rows.file[row] as usize].get_or_insert((t, t));
+                *span = (span.0.min(t), span.1.max(t));
+            }
+        }
+    }
+    spans
+}
+
+fn population(work: &Work<'_>) -> Population {
+    let (world, settled) = (work.world, work.world.settled);
+    let mut out = Population {
+        resets: world.resets.len() as u64,
+        credentials: settled.credential_rows.len() as u64,
+        identities: world.register.identities.len() as u64,
+        people: world.register.people as u64,
+        workloads: (world.register.identities.len() - world.register.people) as u64,
+        events: settled.event_rows.len() as u64,
+        accounts: settled.account_rows.len() as u64,
+        tickets: settled.ticket_rows.len() as u64,
+        ..Population::default()
+    };
+    for &r in &world.resets {
+        let row = r as usize;
+        let action = event::ACTIONS[settled.events.code(event::ACTION, row) as usize - 1];
+        *out.resets_by_action.entry(action.to_owned()).or_default() += 1;
+        let system = settled.texts.get(settled.events.text(event::SYSTEM, row));
+        *out.resets_by_system.entry(system.to_owned()).or_default() += 1;
+        let kind = match world.register.identity_of(world.target_key[row]) {
+            Some(id) => world.kind_of(id),
+            None => crate::fact::reset::word(event::KINDS, settled.events.code(event::TARGET_KIND, row)).unwrap_or("unknown"),
+        };
+        *out.resets_by_target_kind.entry(kind.to_owned()).or_default() += 1;
+    }
+    out
+}
+
+/// Could the inputs have shown a subject at all?
+fn able(work: &Work<'_>, subject: SubjectKind) -> bool {
+    let world = work.world;
+    match subject {
+        SubjectKind::Credential => world.has(Table::Credential),
+        SubjectKind::Reset => world.settled.event_rows.iter().any(|&r| world.is_reset(r as usize)),
+    }
+}
+
+fn standing(counts: &Counts, able: bool) -> Standing {
+    if counts.failed + counts.waived > 0 {
+        Standing::Fail
+    } else if counts.indeterminate > 0 || counts.population == 0 && !able {
+        Standing::CannotConclude
+    } else if counts.passed > 0 {
+        Standing::Pass
+    } else {
+        Standing::NotApplicable
+    }
+}
+
+/// Inputs whose control total does not come out, by the checks whose passes rest on them.
+fn short_inputs<'a>(work: &'a Work<'_>, check: &Check) -> Vec<&'a SourceInput> {
+    let rests_on = |table: Table| match table {
+        Table::Event => check.subject == SubjectKind::Reset,
+        Table::Credential => check.subject == SubjectKind::Credential || check.control == Control::Revocation,
+        Table::Ticket => check.control == Control::AuditTrail,
+        Table::Person | Table::Workload | Table::Account => {
+            check.control == Control::Eligibility || check.subject == SubjectKind::Credential
+        }
+    };
+    let short = |i: &&SourceInput| i.expected_records.is_some_and(|n| n != i.read);
+    let inputs = work.world.settled.inputs.iter();
+    inputs.filter(short).filter(|i| i.reports.keys().any(|t| rests_on(*t))).collect()
+}
+
+fn checks(work: &Work<'_>) -> Vec<CheckResult> {
+    let policy = &work.world.policy;
+    let requirements = crate::assess::framework::requirements_by_check(work.frameworks);
+    let one = |(c, check): (usize, &Check)| {
+        let counts = work.judged.checks[c];
+        let able = able(work, check.subject);
+        let mut verdict = standing(&counts, able);
+        let missing = &work.judged.missing[c];
+        let mut inconclusive = None;
+        if verdict == Standing::CannotConclude {
+            inconclusive = Some(if counts.population == 0 {
+                match check.subject {
+                    SubjectKind::Reset => "no event with a reset action was supplied".to_owned(),
+                    SubjectKind::Credential => "no credential inventory was supplied".to_owned(),
+                }
+            } else {
+                let mut names: Vec<_> = missing.iter().collect();
+                names.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), (*name).clone()));
+                let names: Vec<String> = names.iter().take(3).map(|(name, _)| (*name).clone()).collect();
+                format!("{} of {} could not be judged: {}", counts.indeterminate, counts.population, names.join(", "))
+            });
+        }
+        let short = short_inputs(work, check);
+        if verdict == Standing::Pass && !short.is_empty() {
+            verdict = Standing::CannotConclude;
+            let say = |i: &&SourceInput| {
+                format!("{} has {} records, {} were expected", i.path, i.read, i.expected_records.unwrap_or_default())
+            };
+            inconclusive = Some(short.iter().map(say).collect::<Vec<_>>().join("; "));
+        }
+        let thresholds = check
+            .applies
+            .params()
+            .union(check.fails.params())
+            .filter_map(|name| {
+                let value = crate::fact::Value::Number(policy.scalar(name)?);
+                Some((name.clone(), serde_json::Value::String(value.words(policy_unit(name)))))
+            })
+            .collect();
+        let own = policy.severity.get(&check.id).copied();
+        CheckResult {
+            id: check.id.clone(),
+            title: check.title.clone(),
+            control: check.control.id().to_owned(),
+            subject: check.subject.as_str().to_owned(),
+            severity: Some(own.unwrap_or(check.severity)),
+            escalated: if own.is_some() { None } else { check.escalate.as_ref().map(|e| e.to) },
+            verdict,
+            counts,
+            indeterminate_because: missing.clone(),
+            inconclusive,
+            applies: check.applies.text().to_owned(),
+            fails: check.fails.text().to_owned(),
+            thresholds,
+            finds: check.finds.clone(),
+            matters: check.matters.clone(),
+            remedy: check.remedy.clone(),
+            requirements: requirements.get(&check.id).cloned().unwrap_or_default(),
+            origin: check.origin.clone(),
+        }
+    };
+    work.catalogue.checks.iter().enumerate().map(one).collect()
+}
+
+fn controls(work: &Work<'_>, checks: &[CheckResult], found: &[Found]) -> Vec<ControlResult> {
+    let mut open: BTreeMap<&str, BTreeMap<Severity, u64>> = BTreeMap::new();
+    for f in found.iter().filter(|f| f.finding.state == State::Open) {
+        *open.entry(&f.finding.check).or_default().entry(f.finding.severity).or_default() += 1;
+    }
+    let one = |(k, control): (usize, &Control)| {
+        let counts = work.judged.controls[k];
+        let mine: Vec<&CheckResult> = checks.iter().filter(|c| c.control == control.id()).collect();
+        let judged = counts.failed + counts.waived + counts.passed;
+        // Most severe first, then most failures: compared as (open criticals, highs, …).
+        let weight = |c: &&CheckResult| {
+            Severity::ALL.map(|s| open.get(c.id.as_str()).and_then(|m| m.get(&s)).copied().unwrap_or(0))
+        };
+        let failing = mine.iter().copied().filter(|c| c.counts.failed + c.counts.waived > 0);
+        let worst = failing.max_by(|a, b| weight(a).cmp(&weight(b)).then_with(|| b.id.cmp(&a.id)));
+        ControlResult {
+            id: control.id().to_owned(),
+            title: control.statement().to_owned(),
+            verdict: mine.iter().map(|c| c.verdict).min().unwrap_or(Standing::NotApplicable),
+            counts,
+            deviation_rate: (judged > 0).then(|| (counts.failed + counts.waived) as f64 / judged as f64),
+            checks: mine.iter().map(|c| c.id.clone()).collect(),
+            worst_check: worst.map(|c| c.id.clone()),
+        }
+    };
+    Control::ALL.iter().enumerate().map(one).collect()
+}
+
+fn framework(work: &Work<'_>, i: usize, framework: &Framework, checks: &[CheckResult]) -> FrameworkResult {
+    let requirement = |(r, q): (usize, &Requirement)| {
+        let counts = work.judged.requirements[i][r];
+        let direct: Vec<&CheckResult> = checks.iter().filter(|c| q.direct.contains(&c.id)).collect();
+        let kinds = work.catalogue.checks.iter().filter(|c| q.direct.contains(&c.id)).map(|c| c.subject);
+        let able = q.direct.is_empty() || kinds.into_iter().any(|k| able(work, k));
+        let mut verdict = standing(&counts, able);
+        let mut guarded = Vec::new();
+        for guard in &q.guard {
+            let value = work.world.policy.scalar(&guard.policy).unwrap_or(f64::NAN);
+            if !guard.holds(value) {
+                guarded.push(format!("{} is {value}: {}", guard.policy, guard.because));
+            }
+        }
+        let unsure = direct.iter().any(|c| c.verdict == Standing::CannotConclude && c.counts.indeterminate == 0);
+        if verdict == Standing::Pass && (!guarded.is_empty() || unsure) {
+            verdict = Standing::CannotConclude;
+        }
+        RequirementResult {
+            id: q.id.clone(),
+            aliases: q.aliases.clone(),
+            title: q.title.clone(),
+            title_is: q.title_is.as_str().to_owned(),
+            verdict,
+            counts,
+            direct: q.direct.clone(),
+            supporting: q.supporting.clone(),
+            limits: q.limits.clone(),
+            scope: q.scope.as_ref().map(|p| p.text().to_owned()),
+            scope_credential: q.scope_credential.as_ref().map(|p| p.text().to_owned()),
+            status: q.status.clone(),
+            provenance: q.provenance.clone(),
+            nearest: q.nearest.clone(),
+            contextual: q.contextual.clone(),
+            guarded,
+        }
+    };
+    FrameworkResult {
+        id: framework.id.clone(),
+        title: framework.title.clone(),
+        publisher: framework.publisher.clone(),
+        edition: framework.edition.clone(),
+        licence: framework.licence.clone(),
+        source: framework.source.clone(),
+        note: framework.note.clone(),
+        leading: framework.order.is_some_and(|o| o <= 3),
+        requirements: framework.requirements.iter().enumerate().map(requirement).collect(),
+    }
+}
+
+fn totals(found: &[Found]) -> BTreeMap<Severity, Total> {
+    let mut totals: BTreeMap<Severity, Total> = Severity::ALL.into_iter().map(|s| (s, Total::default())).collect();
+    for f in found {
+        let total = totals.entry(f.finding.severity).or_default();
+        match f.finding.state {
+            State::Open => total.open += 1,
+            State::Waived => total.waived += 1,
+        }
+    }
+    totals
+}
+
+fn waivers(work: &Work<'_>, checks: &[CheckResult]) -> Vec<WaiverResult> {
+    let one = |(w, waiver): (usize, &waiver::Waiver<'_>)| {
+        let (matched, turned) = work.judged.waivers[w];
+        let broad = |id: &String| {
+            let failures = checks.iter().find(|c| c.id == *id).map_or(0, |c| c.counts.failed + c.counts.waived);
+            let mine = work.judged.waived_by_check.get(&(w, id.clone())).copied().unwrap_or(0);
+            failures > 0 && mine as f64 > waiver::BROAD * failures as f64
+        };
+        let mut flags = Vec::new();
+        if matched == 0 {
+            flags.push("unused".to_owned());
+        }
+        if waiver.expiring(work.request.as_of) {
+            flags.push("expiring".to_owned());
+        }
+        if waiver.state == InForce::Active && waiver.rule.checks.iter().any(broad) {
+            flags.push("broad".to_owned());
+        }
+        WaiverResult {
+            id: waiver.rule.id.clone(),
+            state: waiver.state.as_str().to_owned(),
+            flags,
+            matched,
+            waived: turned,
+            checks: waiver.rule.checks.clone(),
+            r#where: waiver.rule.where_.clone(),
+            reason: waiver.rule.reason.clone(),
+            requested_by: waiver.rule.requested_by.clone(),
+            approved_by: waiver.rule.approved_by.clone(),
+            starts_on: waiver.rule.starts_on.to_string(),
+            expires_on: waiver.rule.expires_on.to_string(),
+            expires_at: time::format_instant(waiver.ends),
+        }
+    };
+    work.waivers.iter().enumerate().map(one).collect()
+}
+
+fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
+    let (world, settled) = (work.world, work.world.settled);
+    let texts = &settled.texts;
+    let mut out = Vec::new();
+    let with_facts = |names: &[&str]| -> Vec<String> {
+        let uses = |c: &&Check| names.iter().any(|n| c.applies.names().contains(*n) || c.fails.names().contains(*n));
+        work.catalogue.checks.iter().filter(uses).map(|c| c.id.clone()).collect()
+    };
+    let mut add = |kind: &str, title: String, count: usize, examples: Vec<String>, weakens: Vec<String>| {
+        if count > 0 {
+            let examples = examples.into_iter().take(EXAMPLES).collect();
+            out.push(DataQuality { kind: kind.to_owned(), title, count: count as u64, examples, weakens });
+        }
+    };
+    // Which facts nothing can feed: every subject that a check could not judge names them.
+    let mut gaps: BTreeMap<&str, (u64, Vec<String>)> = BTreeMap::new();
+    for check in checks {
+        for (fact, n) in &check.indeterminate_because {
+            if *n == check.counts.population && *n > 0 {
+                let gap = gaps.entry(fact).or_default();
+                gap.0 = gap.0.max(*n);
+                gap.1.push(check.id.clone());
+            }
+        }
+    }
+    for (fact, (n, weakened)) in gaps {
+        let doc = reset_facts().find(|f| f.name == fact).map(|f| f.doc);
+        let doc = doc.or_else(|| credential_facts().find(|f| f.name == fact).map(|f| f.doc)).unwrap_or_default();
+        add("fact-without-source", format!("no input can tell `{fact}`: {doc}"), n as usize, Vec::new(), weakened);
+    }
+    for (table, what, facts) in [
+        (Table::Person, "no HR roster was supplied", ["target_offboarded", "target_known", "owner_known"].as_slice()),
+        (Table::Workload, "no register of workloads was supplied", &["target_known", "owner_known"]),
+        (Table::Account, "no directory export was supplied", &["account_disabled", "days_inactive"]),
+        (Table::Credential, "no credential inventory was supplied", &["prior_credentials", "prior_unrevoked", "active"]),
+        (Table::Ticket, "no tickets were supplied", &["ticket_found", "approval_present"]),
+        (Table::Event, "no identity log was supplied", &["action"]),
+    ] {
+        if !world.has(table) {
+            add("table-not-supplied", what.to_owned(), 1, vec![table.name().to_owned()], with_facts(facts));
+        }
+    }
+    let ambiguous = world.register.ambiguous(texts);
+    let names = ambiguous.iter().map(|n| (*n).to_owned()).collect();
+    let weak = with_facts(&["target_known", "owner_known", "identity_known"]);
+    add("ambiguous-alias", "names that lead to more than one identity resolve to none".to_owned(), ambiguous.len(), names, weak);
+    let conflicts: Vec<String> = settled.period_conflicts.iter().map(|&t| texts.get(t).to_owned()).collect();
+    let title = "people for whom rosters disagree about the end of a period; the earliest end counts".to_owned();
+    add("period-conflict", title, conflicts.len(), conflicts, with_facts(&["target_offboarded"]));
+    let inferred: Vec<String> = settled
+        .periods
+        .iter()
+        .filter(|p| p.inferred)
+        .map(|p| texts.get(settled.people.text(person::PERSON_ID, p.row as usize)).to_owned())
+        .collect();
+    let title = "periods whose end is inferred from absence in the next roster".to_owned();
+    add("inferred-end", title, inferred.len(), inferred, with_facts(&["target_offboarded"]));
+    let title = format!("events later than `as_of` ({}) are counted and feed nothing", time::format_instant(world.as_of));
+    add("after-as-of", title, world.future as usize, Vec::new(), Vec::new());
+    let naive: Vec<String> = settled
+        .inputs
+        .iter()
+        .filter(|i| i.naive_zone.is_some() && i.zone_assumed)
+        .map(|i| i.path.clone())
+        .collect();
+    let title = "inputs with instants that name no zone were read as UTC; set `timezone` for them in the config".to_owned();
+    add("zone-assumed", title, naive.len(), naive, Vec::new());
+    let unresolved: BTreeSet<&str> = world
+        .resets
+        .iter()
+        .filter(|&&r| world.register.identity_of(world.target_key[r as usize]).is_none())
+        .map(|&r| texts.get(settled.events.text(event::TARGET, r as usize)))
+        .collect();
+    let examples = unresolved.iter().map(|t| (*t).to_owned()).collect();
+    add("unresolved-target", "targets of resets that resolve to nobody".to_owned(), unresolved.len(), examples, Vec::new());
+    let rejected: Vec<String> = settled
+        .inputs
+        .iter()
+        .flat_map(|i| i.rejected_reasons.iter().map(move |(why, n)| format!("{}: {n} × {why}", i.path)))
+        .collect();
+    let count = settled.rejected.len();
+    add("rejected-records", "records that could not be used; each is in rejected.csv".to_owned(), count, rejected, Vec::new());
+    for input in settled.inputs.iter().filter(|i| i.expected_records.is_some_and(|n| n != i.read)) {
+        let expected = input.expected_records.unwrap_or_default();
+        let title = format!("{} has {} records; the config expects {expected}", input.path, input.read);
+        let weak = work.catalogue.checks.iter().filter(|c| short_inputs(work, c).iter().any(|i| i.path == input.path));
+        add("control-total", title, input.read.abs_diff(expected) as usize, Vec::new(), weak.map(|c| c.id.clone()).collect());
+    }
+    if work.request.config.timezone.is_none() {
+        let title = "no `timezone` in the config: dates are read in UTC and working hours are not known".to_owned();
+        add("no-timezone", title, 1, Vec::new(), with_facts(&["off_hours"]));
+    }
+    out
+}
+
+const SURVIVAL: [(&str, bool); 8] = [
+    ("ended at once", false),
+    ("up to 15 min", false),
+    ("up to 1 h", true),
+    ("up to 1 d", true),
+    ("up to 7 d", true),
+    ("longer", true),
+    ("still alive", true),
+    ("not known", false),
+];
+const LEAD: [(&str, bool); 8] = [
+    ("over 1 d late", true),
+    ("1 h to 1 d late", true),
+    ("up to 1 h late", true),
+    ("up to 1 h before", false),
+    ("1 to 8 h before", false),
+    ("8 h to 1 d before", false),
+    ("1 to 7 d before", true),
+    ("over 7 d before", true),
+];
+const DORMANCY: [(&str, bool); 6] = [
+    ("up to 7 d", false),
+    ("up to 30 d", false),
+    ("up to 90 d", false),
+    ("up to 1 year", true),
+    ("longer", true),
+    ("not known", false),
+];
+
+fn series(work: &Work<'_>) -> Series {
+    let sketch: &Sketch = &work.judged.sketch;
+    let bars = |names: &[(&str, bool)], counts: &[u64]| -> Vec<Bar> {
+        if counts.iter().all(|n| *n == 0) {
+            return Vec::new();
+        }
+        let bar = |((label, bad), count): (&(&str, bool), &u64)| Bar { label: (*label).to_owned(), count: *count, bad: *bad };
+        names.iter().zip(counts).map(bar).collect()
+    };
+    let mut days = Vec::new();
+    if let (Some((first, _)), Some((last, _))) = (sketch.days.first_key_value(), sketch.days.last_key_value()) {
+        let mut day = *first;
+        while day <= *last {
+            let (resets, failed) = sketch.days.get(&day).copied().unwrap_or_default();
+            days.push(Day { day: day.to_string(), resets, failed });
+            let Some(next) = day.succ_opt() else { break };
+            day = next;
+        }
+    }
+    let texts = &work.world.settled.texts;
+    let mut executors: Vec<ExecutorBar> = sketch
+        .executors
+        .iter()
+        .map(|(&id, &(resets, unapproved))| ExecutorBar { executor: texts.get(id).to_owned(), resets, unapproved })
+        .collect();
+    executors.sort_by(|a, b| b.resets.cmp(&a.resets).then_with(|| a.executor.cmp(&b.executor)));
+    executors.truncate(15);
+    Series {
+        hours: if days.is_empty() { Vec::new() } else { sketch.hours.clone() },
+        days,
+        survival: bars(&SURVIVAL, &sketch.survival),
+        approval_lead: bars(&LEAD, &sketch.lead),
+        dormancy: bars(&DORMANCY, &sketch.dormancy),
+        executors,
+    }
+}
+
+/// The identities (or unresolved names) most concerned, the most urgent first.
+fn stories(work: &Work<'_>, found: &[Found], limit: Option<&BTreeSet<Key>>) -> (Vec<IdentityStory>, u64) {
+    let mut by: BTreeMap<Key, Vec<&Found>> = BTreeMap::new();
+    for f in found {
+        by.entry(f.key).or_default().push(f);
+    }
+    let open = |fs: &[&Found]| -> BTreeMap<Severity, u64> {
+        let mut n = BTreeMap::new();
+        for f in fs.iter().filter(|f| f.finding.state == State::Open) {
+            *n.entry(f.finding.severity).or_default() += 1;
+        }
+        n
+    };
+    let concerned = by.values().filter(|fs| !open(fs).is_empty()).count() as u64;
+    if let Some(keys) = limit {
+        for key in keys {
+            by.entry(*key).or_default();
+        }
+    }
+    let mut ranked: Vec<(Vec<std::cmp::Reverse<u64>>, Key)> = by
+        .iter()
+        .filter(|(_, fs)| limit.is_some() || !open(fs).is_empty())
+        .map(|(key, fs)| {
+            let n = open(fs);
+            (Severity::ALL.map(|s| std::cmp::Reverse(n.get(&s).copied().unwrap_or(0))).to_vec(), *key)
+        })
+        .collect();
+    ranked.sort();
+    ranked.truncate(MOST_CONCERNED);
+    let wanted: BTreeSet<Key> = ranked.iter().map(|r| r.1).collect();
+    let mut moments = moments(work, &wanted);
+    let stories = ranked
+        .into_iter()
+        .map(|(_, key)| {
+            let mut timeline = moments.remove(&key).unwrap_or_default();
+            timeline.sort_by(|a, b| (a.0, &a.1.kind, &a.1.text).cmp(&(b.0, &b.1.kind, &b.1.text)));
+            story(work, key, &by[&key], open(&by[&key]), timeline)
+        })
+        .collect();
+    (stories, concerned)
+}
+
+fn story(
+    work: &Work<'_>,
+    key: Key,
+    findings: &[&Found],
+    open: BTreeMap<Severity, u64>,
+    timeline: Vec<(i64, Moment)>,
+) -> IdentityStory {
+    let world = work.world;
+    let texts = &world.settled.texts;
+    let instant = |t: i64| (t > SINCE_EVER).then(|| time::format_instant(t));
+    let mut out = IdentityStory { open, kind: "unknown".to_owned(), ..IdentityStory::default() };
+    match world.register.identity_of(key) {
+        Some(id) => {
+            let identity = &world.register.identities[id as usize];
+            out.identity = texts.get(identity.id).to_owned();
+            out.name = texts.get(if identity.name == EMPTY { identity.id } else { identity.name }).to_owned();
+            out.kind = world.kind_of(id).to_owned();
+            out.periods = match &identity.kind {
+                Kind::Person(periods) => periods
+                    .iter()
+                    .map(|&p| &world.settled.periods[p as usize])
+                    .map(|p| (instant(p.start), p.end.map(time::format_instant)))
+                    .collect(),
+                Kind::Workload(row) => {
+                    let end = world.settled.workloads.on(workload::RETIRED_ON, *row as usize);
+                    vec![(None, end.map(|on| time::format_instant(on.end(work.request.config.zone()))))]
+                }
+            };
+        }
+        None => {
+            let text = key - world.register.identities.len() as Key;
+            out.name = findings.first().map_or_else(|| texts.get(text).to_owned(), |f| f.finding.target.clone());
+        }
+    }
+    // Most severe first, then the earliest: what the story is about.
+    let mut ordered: Vec<&&Found> = findings.iter().filter(|f| f.finding.state == State::Open).collect();
+    ordered.sort_by_key(|f| (f.finding.severity, f.at.unwrap_or(i64::MAX), &f.finding.check, &f.finding.subject));
+    if let Some(worst) = ordered.first() {
+        out.tier = worst.finding.tier.clone();
+        out.since = ordered
+            .iter()
+            .filter(|f| f.finding.severity == worst.finding.severity)
+            .filter_map(|f| f.at)
+            .min()
+            .map(time::format_instant);
+        out.story = worst.finding.because.clone();
+        let remedy = work.catalogue.get(&worst.finding.check).map_or("", |c| c.remedy.as_str());
+        out.next_step = first_sentence(remedy);
+    }
+    out.findings = findings.iter().map(|f| f.finding.finding_id.clone()).collect();
+    out.timeline_omitted = timeline.len().saturating_sub(TIMELINE) as u64;
+    out.timeline = around(timeline, findings);
+    out
+}
+
+/// At most [`TIMELINE`] entries: those nearest in time to what was found.
+fn around(mut timeline: Vec<(i64, Moment)>, findings: &[&Found]) -> Vec<Moment> {
+    if timeline.len() > TIMELINE {
+        let found: Vec<i64> = findings.iter().filter_map(|f| f.at).collect();
+        let distance = |t: i64| found.iter().map(|f| f.abs_diff(t)).min().unwrap_or(u64::MAX);
+        let mut order: Vec<usize> = (0..timeline.len()).collect();
+        order.sort_by_key(|&i| (distance(timeline[i].0), i));
+        let keep: BTreeSet<usize> = order.into_iter().take(TIMELINE).collect();
+        let mut i = 0;
+        timeline.retain(|_| {
+            i += 1;
+            keep.contains(&(i - 1))
+        });
+    }
+    timeline.into_iter().map(|m| m.1).collect()
+}
+
+fn first_sentence(text: &str) -> String {
+    match text.find(". ") {
+        Some(end) => text[..=end].to_owned(),
+        None => text.trim().to_owned(),
+    }
+}
+
+fn moments(work: &Work<'_>, wanted: &BTreeSet<Key>) -> BTreeMap<Key, Vec<(i64, Moment)>> {
+    let (world, settled) = (work.world, work.world.settled);
+    let texts = &settled.texts;
+    let mut out: BTreeMap<Key, Vec<(i64, Moment)>> = BTreeMap::new();
+    if wanted.is_empty() {
+        return out;
+    }
+    let path = |file: u32| settled.inputs[file as usize].path.clone();
+    let mut put = |key: Key, t: i64, kind: &str, text: String, system: &str, file: u32, record: u32| {
+        let moment = Moment {
+            at: time::format_instant(t),
+            kind: kind.to_owned(),
+            text,
+            system: system.to_owned(),
+            source_file: path(file),
+            source_record: u64::from(record),
+        };
+        out.entry(key).or_default().push((t, moment));
+    };
+    for &r in &settled.event_rows {
+        let row = r as usize;
+        let key = world.target_key[row];
+        let executor_key = world.executor_key[row];
+        let acted = executor_key != key && wanted.contains(&executor_key) && world.is_reset(row);
+        if !wanted.contains(&key) && !acted {
+            continue;
+        }
+        let events = &settled.events;
+        let action = event::ACTIONS[events.code(event::ACTION, row) as usize - 1];
+        let system = texts.get(events.text(event::SYSTEM, row));
+        let target = texts.get(events.text(event::TARGET, row));
+        let executor = texts.get(events.text(event::EXECUTOR, row));
+        let refused = if world.failed(row) { " (refused)" } else { "" };
+        let by = if executor.is_empty() { String::new() } else { format!(" by {executor}") };
+        let t = world.at(row);
+        let (file, record) = (events.file[row], events.record[row]);
+        if wanted.contains(&key) {
+            let kind = match events.code(event::ACTION, row) {
+                code if (1..=event::RESET_ACTIONS as u8).contains(&code) => "reset",
+                event::SIGN_IN => "sign-in",
+                event::CREDENTIAL_REVOKED | event::SESSIONS_REVOKED => "revocation",
+                _ => "context",
+            };
+            put(key, t, kind, format!("{action}{refused} of {target}{by}"), system, file, record);
+            if let Some(v) = events.instant(event::VERIFIED_AT, row) {
+                let how = texts.get(events.text(event::VERIFICATION, row)).replace(crate::text::LIST_SEPARATOR, ", ");
+                put(key, v, "verification", format!("verified: {how}"), system, file, record);
+            }
+            if let Some(a) = events.instant(event::APPROVED_AT, row) {
+                let who = texts.get(events.text(event::APPROVER, row));
+                put(key, a, "approval", format!("approved by {who}"), system, file, record);
+            }
+        }
+        if acted {
+            put(executor_key, t, "reset", format!("carried out {action}{refused} on {target}"), system, file, record);
+        }
+    }
+    for &r in &settled.ticket_rows {
+        let row = r as usize;
+        let tickets = &settled.tickets;
+        let key = world.register.key(texts, tickets.text(ticket::SUBJECT, row), EMPTY);
+        if let (true, Some(t)) = (wanted.contains(&key), tickets.instant(ticket::DECIDED_AT, row)) {
+            let decision = crate::fact::reset::word(ticket::DECISIONS, tickets.code(ticket::DECISION, row)).unwrap_or("decided");
+            let id = texts.get(tickets.text(ticket::TICKET, row));
+            let who = texts.get(tickets.text(ticket::APPROVER, row));
+            put(key, t, "approval", format!("ticket {id} {decision} by {who}"), "", tickets.file[row], tickets.record[row]);
+        }
+    }
+    for &key in wanted {
+        let Some(id) = world.register.identity_of(key) else { continue };
+        let Kind::Person(periods) = &world.register.identities[id as usize].kind else { continue };
+        for p in periods.iter().map(|&p| &settled.periods[p as usize]) {
+            let (file, record) = (settled.people.file[p.row as usize], settled.people.record[p.row as usize]);
+            if p.start > SINCE_EVER {
+                put(key, p.start, "started", "employment begins".to_owned(), "", file, record);
+            }
+            if let Some(end) = p.end {
+                let how = if p.inferred { "employment ends (inferred from absence)" } else { "employment ends" };
+                put(key, end, "ended", how.to_owned(), "", file, record);
+            }
+        }
+    }
+    out
+}
