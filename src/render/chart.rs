@@ -285,9 +285,9 @@ pub fn columns(columns: &[Column], room: Room, unit: &str, label: &str) -> Resul
     let max = ceiling(most.max(1));
     let space = width - left - 8.0;
     let step = space / columns.len().max(1) as f64;
-    let ticks = if max % 4 == 0 {
+    let ticks = if max.is_multiple_of(4) {
         4
-    } else if max % 5 == 0 {
+    } else if max.is_multiple_of(5) {
         5
     } else {
         max.min(2)

@@ -6,6 +6,7 @@
 
 pub mod words;
 
+mod series;
 mod view;
 
 use sha2::{Digest, Sha256};
@@ -69,7 +70,10 @@ pub fn render(assessment: &Assessment, findings: &[Finding]) -> Result<String, H
     let mut tera = Tera::default();
     tera.add_raw_templates(TEMPLATES)?;
     let page = view::page(assessment, findings)?;
-    let style = format!("{STYLE}@media print{{@page{{@top-left{{content:{}}}}}}}", css_string(&page.running_header()));
+    let style = format!(
+        "{STYLE}@media print{{@page{{@top-left{{font:8pt system-ui,sans-serif;color:#444;content:{}}}}}}}",
+        css_string(&page.running_header())
+    );
     let mut context = Context::from_serialize(page)?;
     context.insert("style", &style);
     context.insert("script", SCRIPT);
@@ -90,7 +94,7 @@ fn css_string(text: &str) -> String {
         if c.is_ascii_alphanumeric() || c == ' ' {
             out.push(c);
         } else {
-            out.push_str(&format!("\\{:06x}", u32::from(c)));
+            out.push_str(&format!("\\{:x} ", u32::from(c)));
         }
     }
     out.push('"');

@@ -1,0 +1,333 @@
+//! The page's charts: which series, what each says, the same numbers as a table.
+
+use serde::Serialize;
+
+use super::words::{self, count, number, visible, visible_cut};
+use crate::render::chart::{self, ChartError, Column, Ink, Room, Row};
+use crate::report::model::{Assessment, Bar};
+
+/// A chart with its title, its text equivalent, and why it is not there.
+#[derive(Serialize)]
+pub(super) struct Chart {
+    anchor: &'static str,
+    title: String,
+    axis: &'static str,
+    wide: String,
+    narrow: String,
+    legend: Vec<(&'static str, &'static str)>,
+    head: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    empty: Option<&'static str>,
+}
+
+/// Every chart of the page, in its order.
+pub(super) fn charts(a: &Assessment) -> Result<Vec<Chart>, ChartError> {
+    Ok(vec![days(a)?, by_control(a)?, survival(a)?, lead(a)?, dormancy(a)?, executors(a)?, hours(a)?])
+}
+
+/// Both sizes of one drawing.
+fn both(draw: impl Fn(Room) -> Result<String, ChartError>) -> Result<(String, String), ChartError> {
+    Ok((draw(Room::Wide)?, draw(Room::Narrow)?))
+}
+
+fn nothing(anchor: &'static str, title: &str, why: &'static str) -> Chart {
+    Chart {
+        anchor,
+        title: title.to_owned(),
+        axis: "",
+        wide: String::new(),
+        narrow: String::new(),
+        legend: Vec::new(),
+        head: Vec::new(),
+        rows: Vec::new(),
+        empty: Some(why),
+    }
+}
+
+fn days(a: &Assessment) -> Result<Chart, ChartError> {
+    let total: u64 = a.series.days.iter().map(|d| d.resets).sum();
+    if total == 0 {
+        return Ok(nothing("chart-days", "Resets over time", "no reset in the period"));
+    }
+    // Columns stay wide enough to be seen: days up to four months, then weeks, then months of thirty days.
+    let (step, unit, axis) = match a.series.days.len() {
+        0..=124 => (1, "resets a day", "by day of the organisation’s zone"),
+        125..=800 => (7, "resets a week", "by week, from the first day of the data"),
+        _ => (30, "resets in 30 days", "by 30 days, from the first day of the data"),
+    };
+    let mut columns = Vec::new();
+    let mut rows = Vec::new();
+    for chunk in a.series.days.chunks(step) {
+        let resets: u64 = chunk.iter().map(|d| d.resets).sum();
+        let failed: u64 = chunk.iter().map(|d| d.failed).sum();
+        let first = words::date(&chunk[0].day);
+        let short = first.rsplit_once(' ').map_or(first.clone(), |(day, _)| day.to_owned());
+        columns.push(Column {
+            label: short,
+            parts: vec![(Ink::Fail, failed), (Ink::Pass, resets.saturating_sub(failed))],
+        });
+        rows.push(vec![first, number(resets), number(failed)]);
+    }
+    let failed: u64 = a.series.days.iter().map(|d| d.failed).sum();
+    let title = format!(
+        "{} of {} {} an open finding",
+        number(failed),
+        count(total, "reset", "resets"),
+        if failed == 1 { "has" } else { "have" }
+    );
+    let (wide, narrow) = both(|room| chart::columns(&columns, room, unit, &title))?;
+    let first_column = match step {
+        1 => "Day",
+        7 => "Week from",
+        _ => "30 days from",
+    };
+    Ok(Chart {
+        anchor: "chart-days",
+        title,
+        axis,
+        wide,
+        narrow,
+        legend: vec![("fail", "with an open finding"), ("pass", "without")],
+        head: vec![first_column, "Resets", "With an open finding"],
+        rows,
+        empty: None,
+    })
+}
+
+fn by_control(a: &Assessment) -> Result<Chart, ChartError> {
+    let rows: Vec<Row> = a
+        .controls
+        .iter()
+        .filter(|c| c.counts.population > c.counts.not_applicable)
+        .map(|c| Row {
+            label: visible_cut(&c.id.replace('-', " "), 26),
+            parts: vec![
+                (Ink::Fail, c.counts.failed),
+                (Ink::Waived, c.counts.waived),
+                (Ink::Open, c.counts.indeterminate),
+                (Ink::Pass, c.counts.passed),
+            ],
+            note: c.deviation_rate.map_or_else(|| "not judged".to_owned(), words::percent),
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(nothing("chart-controls", "Verdicts by control", "no check applies to anything"));
+    }
+    let worst =
+        a.controls.iter().filter_map(|c| c.deviation_rate.map(|r| (r, c))).fold(None, |best: Option<(f64, _)>, x| {
+            match best {
+                Some(b) if b.0 >= x.0 => Some(b),
+                _ => Some(x),
+            }
+        });
+    let title = worst.map_or_else(
+        || "Verdicts by control".to_owned(),
+        |(rate, c)| {
+            if rate > 0.0 {
+                format!("Most deviations are in {}: {}", visible_cut(&c.id.replace('-', " "), 40), words::percent(rate))
+            } else {
+                "No control deviates where it could be judged".to_owned()
+            }
+        },
+    );
+    let (wide, narrow) = both(|room| chart::shares(&rows, room, &title))?;
+    let table = a
+        .controls
+        .iter()
+        .map(|c| {
+            let k = &c.counts;
+            let mut row = vec![visible_cut(&c.id.replace('-', " "), 60)];
+            row.extend([k.failed, k.waived, k.indeterminate, k.passed, k.not_applicable].map(number));
+            row.push(c.deviation_rate.map_or_else(|| "–".to_owned(), words::percent));
+            row
+        })
+        .collect();
+    Ok(Chart {
+        anchor: "chart-controls",
+        title,
+        axis: "share of the subjects that a check applies to; behind it the deviation rate",
+        wide,
+        narrow,
+        legend: vec![("fail", "fails"), ("waived", "accepted"), ("open", "cannot conclude"), ("pass", "holds")],
+        head: vec!["Control", "Fails", "Accepted", "Cannot conclude", "Holds", "Does not apply", "Deviation rate"],
+        rows: table,
+        empty: None,
+    })
+}
+
+/// One bar a class, those outside policy in the colour of a failure.
+fn classes(
+    anchor: &'static str,
+    bars: &[Bar],
+    axis: &'static str,
+    column: &'static str,
+    title: impl FnOnce(u64, u64) -> String,
+) -> Result<Chart, ChartError> {
+    let total: u64 = bars.iter().map(|b| b.count).sum();
+    let bad: u64 = bars.iter().filter(|b| b.bad).map(|b| b.count).sum();
+    let title = title(bad, total);
+    let rows: Vec<Row> = bars
+        .iter()
+        .map(|b| Row {
+            label: visible_cut(&b.label, 26),
+            parts: vec![(if b.bad { Ink::Fail } else { Ink::Plain }, b.count)],
+            note: number(b.count),
+        })
+        .collect();
+    let (wide, narrow) = both(|room| chart::bars(&rows, room, &title))?;
+    Ok(Chart {
+        anchor,
+        title,
+        axis,
+        wide,
+        narrow,
+        legend: if bad > 0 {
+            vec![("fail", "outside policy"), ("plain", "within policy or not known")]
+        } else {
+            Vec::new()
+        },
+        head: vec![column, "Count", "Outside policy"],
+        rows: bars
+            .iter()
+            .map(|b| vec![visible(&b.label), number(b.count), if b.bad { "yes".to_owned() } else { "no".to_owned() }])
+            .collect(),
+        empty: None,
+    })
+}
+
+fn some(bars: &[Bar]) -> bool {
+    bars.iter().any(|b| b.count > 0)
+}
+
+fn survival(a: &Assessment) -> Result<Chart, ChartError> {
+    let bars = &a.series.survival;
+    if !some(bars) {
+        let why = "no reset has a prior credential in the data";
+        return Ok(nothing("chart-survival", "How long prior credentials lived on", why));
+    }
+    classes(
+        "chart-survival",
+        bars,
+        "prior credentials, by the time they lived on after the reset",
+        "Lived on",
+        |bad, total| {
+            format!(
+                "{} of {} lived on beyond policy",
+                number(bad),
+                count(total, "prior credential", "prior credentials")
+            )
+        },
+    )
+}
+
+fn lead(a: &Assessment) -> Result<Chart, ChartError> {
+    let bars = &a.series.approval_lead;
+    if !some(bars) {
+        return Ok(nothing("chart-lead", "How early approvals come", "no reset has an approval with an instant"));
+    }
+    classes("chart-lead", bars, "approvals, by the time between approval and reset", "Approved", |bad, total| {
+        format!("{} of {} came too late or too early", number(bad), count(total, "approval", "approvals"))
+    })
+}
+
+fn dormancy(a: &Assessment) -> Result<Chart, ChartError> {
+    let bars = &a.series.dormancy;
+    if !some(bars) {
+        return Ok(nothing(
+            "chart-dormancy",
+            "How long targets had been inactive",
+            "no activity is known of any target",
+        ));
+    }
+    classes("chart-dormancy", bars, "resets, by the time the target had been inactive", "Inactive for", |bad, total| {
+        format!("{} of {} woke an identity that policy calls dormant", number(bad), count(total, "reset", "resets"))
+    })
+}
+
+fn executors(a: &Assessment) -> Result<Chart, ChartError> {
+    let list = &a.series.executors;
+    if list.is_empty() {
+        return Ok(nothing("chart-executors", "Who carries out resets", "no reset names its executor"));
+    }
+    let rows: Vec<Row> = list
+        .iter()
+        .take(10)
+        .map(|e| Row {
+            label: visible_cut(&e.executor, 22),
+            parts: vec![(Ink::Fail, e.unapproved), (Ink::Plain, e.resets.saturating_sub(e.unapproved))],
+            note: number(e.resets),
+        })
+        .collect();
+    let unapproved: u64 = list.iter().map(|e| e.unapproved).sum();
+    let resets: u64 = list.iter().map(|e| e.resets).sum();
+    let title = if unapproved == 0 {
+        format!(
+            "The busiest {} carried out {}",
+            count(list.len() as u64, "executor", "executors"),
+            count(resets, "reset", "resets")
+        )
+    } else {
+        format!(
+            "{} of {} by the busiest executors {} the approval required",
+            number(unapproved),
+            count(resets, "reset", "resets"),
+            if unapproved == 1 { "lacks" } else { "lack" }
+        )
+    };
+    let (wide, narrow) = both(|room| chart::bars(&rows, room, &title))?;
+    Ok(Chart {
+        anchor: "chart-executors",
+        title,
+        axis: "resets by executor, as named in the source",
+        wide,
+        narrow,
+        legend: vec![("fail", "approval required and missing"), ("plain", "the rest")],
+        head: vec!["Executor", "Resets", "Approval missing"],
+        rows: list
+            .iter()
+            .map(|e| vec![visible_cut(&e.executor, 120), number(e.resets), number(e.unapproved)])
+            .collect(),
+        empty: None,
+    })
+}
+
+fn hours(a: &Assessment) -> Result<Chart, ChartError> {
+    const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    const FROM: [&str; 25] = [
+        "Day", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18",
+        "19", "20", "21", "22", "23",
+    ];
+    let most = a.series.hours.iter().flatten().copied().max().unwrap_or(0);
+    if most == 0 {
+        return Ok(nothing("chart-hours", "When resets happen", "no reset in the period"));
+    }
+    let (mut day, mut hour) = (0, 0);
+    for (d, row) in a.series.hours.iter().enumerate().rev() {
+        if let Some(h) = row.iter().position(|n| *n == most) {
+            (day, hour) = (d, h);
+        }
+    }
+    let title = format!(
+        "The busiest hour is {} {hour:02}:00, with {}",
+        DAYS.get(day).unwrap_or(&"day"),
+        count(most, "reset", "resets")
+    );
+    let (wide, narrow) = both(|room| chart::heat(&a.series.hours, room, &title))?;
+    Ok(Chart {
+        anchor: "chart-hours",
+        title,
+        axis: "weekday and hour of the organisation’s zone; the darker, the more resets",
+        wide,
+        narrow,
+        legend: Vec::new(),
+        head: FROM.to_vec(),
+        rows: DAYS
+            .iter()
+            .zip(&a.series.hours)
+            .map(|(name, counts)| {
+                std::iter::once((*name).to_owned()).chain(counts.iter().take(24).map(|n| number(*n))).collect()
+            })
+            .collect(),
+        empty: None,
+    })
+}
