@@ -1,2 +1,92 @@
-//! Regrant.
-fn main() {}
+//! Regrant's command line: parses, runs, prints, and says with its exit code how it went. Nothing else prints or exits.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use regrant::cli::{Cli, Show, Verb};
+use regrant::run::Progress;
+use regrant::verbs::{self, Said, VerbError, layout};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    #[allow(clippy::disallowed_methods, reason = "the one look at the clock: what as_of falls back to")]
+    let started = chrono::Utc::now().timestamp_micros();
+    // Results go out whole; a reader such as `head` that leaves early takes nothing from what was written to disk.
+    match run(cli, started) {
+        Ok(said) => {
+            for note in said.notes {
+                print(&mut io::stderr(), &format!("{note}\n"));
+            }
+            print(&mut io::stdout(), &said.text);
+            ExitCode::from(said.code)
+        }
+        Err(message) => {
+            print(&mut io::stderr(), &format!("error: {}\n", layout::shown_lines(&message)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, started: i64) -> Result<Said, String> {
+    let said = |result: Result<String, VerbError>| result.map(Said::plain);
+    let result = match cli.verb {
+        Verb::Audit(args) => {
+            if let Some(threads) = args.threads {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+                pool.map_err(|error| format!("{threads} threads cannot be started: {error}\n  help: ask for fewer"))?;
+            }
+            let (bar, progress) = progress(if args.quiet { Show::Never } else { args.progress });
+            let result = verbs::audit::audit(&args, started, &progress);
+            bar.finish_and_clear();
+            result
+        }
+        Verb::Demo(args) => verbs::demo::demo(&args, started, &progress(Show::Never).1),
+        Verb::Explain(args) => said(verbs::explain::explain(&args)),
+        Verb::List(args) => said(verbs::list::list(&args)),
+        Verb::Lint(args) => said(verbs::lint::lint(&args, started)),
+        Verb::Completions(args) => {
+            // Into memory first: the generators panic when nobody reads on.
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "regrant", &mut script);
+            Ok(Said::plain(String::from_utf8_lossy(&script).into_owned()))
+        }
+        Verb::Man => {
+            let mut page = Vec::new();
+            let made = clap_mangen::Man::new(Cli::command()).render(&mut page);
+            made.map_err(|error| format!("the manual page cannot be made: {error}\n  help: see `regrant --help`"))?;
+            Ok(Said::plain(String::from_utf8_lossy(&page).into_owned()))
+        }
+    };
+    result.map_err(|error| error.to_string())
+}
+
+/// A bar of the bytes that are read, or nothing.
+fn progress(show: Show) -> (ProgressBar, Progress) {
+    let terminal = io::stderr().is_terminal();
+    if show == Show::Never || (show == Show::Auto && !terminal) {
+        return (ProgressBar::hidden(), Arc::new(|_, _| ()));
+    }
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg:8} {wide_bar} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    let drawn = bar.clone();
+    let tell = move |done: u64, total: u64| {
+        drawn.set_length(total);
+        drawn.set_position(done);
+        drawn.set_message(if done < total { "reading" } else { "judging" });
+        // A log has no use for a bar, but somebody asked to see that it moves.
+        if !terminal && done >= total {
+            print(&mut io::stderr(), &format!("read {done} of {total} bytes\n"));
+        }
+    };
+    (bar, Arc::new(tell))
+}
+
+/// A reader that went away is no fault of ours, and nobody is left to be told.
+fn print(to: &mut dyn Write, text: &str) {
+    let _nobody_reads = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}

@@ -32,6 +32,12 @@ pub struct Interner {
 }
 
 impl Interner {
+    /// Room for about so many distinct texts.
+    pub fn reserve(&mut self, texts: usize) {
+        let hashes = &self.hashes;
+        self.table.reserve(texts, |&id| hashes[id as usize - 1]);
+    }
+
     /// The number of `text`; the empty text is [`EMPTY`].
     pub fn intern(&mut self, text: &str) -> TextId {
         if text.is_empty() { EMPTY } else { self.intern_hashed(text.as_bytes(), hash(text.as_bytes())) }
@@ -72,7 +78,12 @@ pub struct Texts {
 
 impl Texts {
     /// Takes over what a decoder interned; the answer maps its numbers to ours (index 0 is [`EMPTY`]).
-    pub fn absorb(&mut self, part: &Interner) -> Vec<TextId> {
+    pub fn absorb(&mut self, part: Interner) -> Vec<TextId> {
+        if self.all.ends.is_empty() {
+            let last = part.ends.len() as TextId;
+            self.all = part;
+            return (0..=last).collect();
+        }
         let mut map = Vec::with_capacity(part.ends.len() + 1);
         map.push(EMPTY);
         for id in 1..=part.ends.len() {
@@ -173,7 +184,7 @@ mod tests {
         let mut one = Interner::default();
         let ids: Vec<_> = ["CORP\\Ann", "corp\\ann", "ann", "", "日本 Ä"].map(|t| one.intern(t)).into();
         let mut all = Texts::default();
-        let map = all.absorb(&one);
+        let map = all.absorb(one);
         all.fold_all();
         let id = |i: usize| map[ids[i] as usize];
         assert_eq!(all.folded(id(0)), all.folded(id(1)));

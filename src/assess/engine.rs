@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::framework::Framework;
 use super::waiver::{State, Waiver};
-use crate::check::catalogue::{Catalogue, Check, FactNames};
+use crate::check::catalogue::{Catalogue, Check};
 use crate::check::predicate::Columns;
 use crate::check::{Control, Severity, SubjectKind, Verdict};
 use crate::fact::{
@@ -429,7 +429,7 @@ impl Judge<'_> {
                     Verdict::Indeterminate => Mark::Indeterminate,
                 });
             }
-            self.failures(block, c, check, &columns, &mut column, &mut out);
+            self.failures(block, check, &columns, &mut column, &mut out);
             self.indeterminate(check, &columns, &applies, &column, &mut out.missing[c]);
             for mark in &column {
                 count(&mut out.checks[c], *mark);
@@ -455,7 +455,6 @@ impl Judge<'_> {
     fn failures<B: Block>(
         &self,
         block: &B,
-        c: usize,
         check: &Check,
         columns: &Cached<'_, B>,
         column: &mut [Mark],
@@ -516,7 +515,6 @@ impl Judge<'_> {
                 column[i] = Mark::Waived;
             }
         }
-        let _ = c;
         out.found.append(&mut found);
     }
 
@@ -674,9 +672,9 @@ impl Judge<'_> {
             .filter(|f| f.finding.state == FindingState::Open)
             .map(|f| f.finding.subject.as_str())
             .collect();
-        let number = |s: &ResetSubject<'_>, name: &str| {
-            reset_facts().find(|f| f.name == name).map_or(Value::Null, |f| f.value(s))
-        };
+        let fact = |name: &str| reset_facts().find(|f| f.name == name).expect("a fact of this crate");
+        let (required, lead) = (fact("approval_required"), fact("approval_lead_minutes"));
+        let (present, inactive) = (fact("approval_present"), fact("days_inactive"));
         let sketch = &mut part.sketch;
         for s in &block.0 {
             let local = time::local_parts(s.at, zone);
@@ -695,16 +693,16 @@ impl Judge<'_> {
                 };
                 sketch.survival[class] += 1;
             }
-            let required = number(s, "approval_required") == Value::Bool(true);
+            let required = required.value(s) == Value::Bool(true);
             if required {
-                if let Value::Number(m) = number(s, "approval_lead_minutes") {
+                if let Value::Number(m) = lead.value(s) {
                     let limits = [-1440.0, -60.0, 0.0, 60.0, 480.0, 1440.0, 10_080.0];
                     // Classes are half-open upwards: a lead of exactly 0 is not late.
                     let class = limits.iter().position(|limit| m < *limit).unwrap_or(7);
                     sketch.lead[class] += 1;
                 }
             }
-            let class = match number(s, "days_inactive") {
+            let class = match inactive.value(s) {
                 Value::Number(d) => [7.0, 30.0, 90.0, 365.0].iter().position(|limit| d <= *limit).unwrap_or(4),
                 _ => 5,
             };
@@ -712,7 +710,7 @@ impl Judge<'_> {
             let executor = events.text(event::EXECUTOR, s.row);
             if executor != EMPTY && s.self_service != Some(true) && !s.automated {
                 let bar = sketch.executors.entry(self.world.settled.texts.folded(executor)).or_default();
-                let unapproved = required && number(s, "approval_present") == Value::Bool(false);
+                let unapproved = required && present.value(s) == Value::Bool(false);
                 *bar = (bar.0 + 1, bar.1 + u64::from(unapproved));
             }
         }
@@ -775,9 +773,4 @@ impl Judged {
             *sum = (sum.0 + n.0, sum.1 + n.1);
         }
     }
-}
-
-/// The registry is what `FactNames` of a run is.
-pub fn names(registry: &Registry) -> &dyn FactNames {
-    registry
 }

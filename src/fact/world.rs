@@ -16,18 +16,32 @@ use crate::time::{DAY, HOUR, MINUTE};
 #[derive(Default)]
 pub struct TimeIndex {
     entries: Vec<(Key, i64, u32)>,
+    /// Where each identity's entries begin; names that resolve to nobody come after all of them.
+    starts: Vec<u32>,
 }
 
 impl TimeIndex {
     /// Sorts what it is given; the number is the caller's (an event row, a position).
-    pub fn build(entries: impl Iterator<Item = (Key, i64, u32)>) -> TimeIndex {
+    ///
+    /// `identities` is how many keys stand for identities: for those a look-up begins at their entries.
+    pub fn build(identities: usize, entries: impl Iterator<Item = (Key, i64, u32)>) -> TimeIndex {
         let mut entries: Vec<_> = entries.filter(|e| e.0 != NO_KEY).collect();
         entries.par_sort_unstable();
-        TimeIndex { entries }
+        let mut starts = Vec::with_capacity(identities + 1);
+        for (i, e) in entries.iter().enumerate() {
+            while starts.len() <= identities && starts.len() <= e.0 as usize {
+                starts.push(i as u32);
+            }
+        }
+        starts.resize(identities + 1, entries.len() as u32);
+        TimeIndex { entries, starts }
     }
 
     fn at(&self, key: Key, t: i64) -> usize {
-        self.entries.partition_point(|e| (e.0, e.1) < (key, t))
+        let slot = (key as usize).min(self.starts.len().saturating_sub(1));
+        let from = self.starts.get(slot).map_or(0, |s| *s as usize);
+        let to = self.starts.get(slot + 1).map_or(self.entries.len(), |s| *s as usize);
+        from + self.entries[from..to].partition_point(|e| (e.0, e.1) < (key, t))
     }
 
     fn of(&self, i: usize, key: Key) -> Option<(i64, u32)> {
@@ -324,12 +338,12 @@ impl<'a> World<'a> {
     }
 
     fn sequences(&mut self, known: &[u32]) {
-        let events = &self.settled.events;
+        let (events, names) = (&self.settled.events, self.register.identities.len());
         let action = |r: u32| events.code(event::ACTION, r as usize);
         let target = |this: &Self, r: u32| (this.target_key[r as usize], this.at(r as usize), r);
         let succeeded = |this: &Self, r: u32| !this.failed(r as usize);
         let index = |this: &Self, keep: &dyn Fn(u32) -> bool| {
-            TimeIndex::build(known.iter().copied().filter(|&r| keep(r)).map(|r| target(this, r)))
+            TimeIndex::build(names, known.iter().copied().filter(|&r| keep(r)).map(|r| target(this, r)))
         };
         let this = &*self;
         let sign_ins = index(this, &|r| action(r) == event::SIGN_IN && succeeded(this, r));
@@ -354,6 +368,7 @@ impl<'a> World<'a> {
         let resets: Vec<u32> =
             known.iter().copied().filter(|&r| this.is_reset(r as usize) && succeeded(this, r)).collect();
         let acts_on_others = TimeIndex::build(
+            names,
             resets
                 .iter()
                 .filter(|&&r| this.executor_key[r as usize] != this.target_key[r as usize])
@@ -362,9 +377,9 @@ impl<'a> World<'a> {
         let led = resets.iter().copied().filter(|&r| {
             this.self_service(r as usize) != Some(true) && !this.automated(r as usize)
         });
-        let by_executor = TimeIndex::build(led.map(|r| (this.executor_key[r as usize], this.at(r as usize), r)));
+        let by_executor = TimeIndex::build(names, led.map(|r| (this.executor_key[r as usize], this.at(r as usize), r)));
         let by_hand = resets.iter().copied().filter(|&r| !this.automated(r as usize));
-        let by_target = TimeIndex::build(by_hand.map(|r| target(this, r)));
+        let by_target = TimeIndex::build(names, by_hand.map(|r| target(this, r)));
         let mut executor_burst = vec![0; events.len()];
         let width = (self.policy.bulk_window_minutes * MINUTE as f64) as i64;
         for group in by_executor.groups() {
@@ -483,7 +498,7 @@ impl<'a> World<'a> {
                 None => systems.push((system, t)),
             }
         }
-        self.snapshot_activity = TimeIndex::build(activity.into_iter());
+        self.snapshot_activity = TimeIndex::build(register.identities.len(), activity.into_iter());
         self.credential_at = settled
             .credential_rows
             .iter()
@@ -513,8 +528,8 @@ impl<'a> World<'a> {
                 by_text.push((texts.folded(subject), at, r));
             }
         }
-        self.approved_by_key = TimeIndex::build(by_key.into_iter());
-        self.approved_by_text = TimeIndex::build(by_text.into_iter());
+        self.approved_by_key = TimeIndex::build(self.register.identities.len(), by_key.into_iter());
+        self.approved_by_text = TimeIndex::build(0, by_text.into_iter());
     }
 
     /// Of tickets matched by subject: the category, where the source reports it, must be one of recovery.
@@ -750,11 +765,15 @@ mod tests {
 
     #[test]
     fn index_looks_both_ways() {
-        let index = TimeIndex::build([(1, 5, 0), (1, 9, 1), (2, 1, 2)].into_iter());
+        for identities in [0, 2, 9] {
+        let index = TimeIndex::build(identities, [(1, 5, 0), (1, 9, 1), (2, 1, 2)].into_iter());
         assert_eq!(index.before(1, 9), Some((5, 0)));
         assert_eq!(index.from(1, 9), Some((9, 1)));
         assert_eq!(index.before(1, 5), None);
         assert_eq!(index.from(1, 10), None);
         assert_eq!(index.before(2, 1), None);
+        assert_eq!(index.before(0, 99), None);
+        assert_eq!(index.from(5, 0), None);
+        }
     }
 }

@@ -67,8 +67,7 @@ pub fn read_all(
     };
     for part in parts {
         let mut part = part?;
-        let map = reading.texts.absorb(&part.texts);
-        part.texts = Interner::default();
+        let map = reading.texts.absorb(std::mem::take(&mut part.texts));
         for rows in &part.rows {
             reading.tables.get_mut(&rows.table).expect("every table is there").append(rows, &map);
         }

@@ -1,0 +1,369 @@
+//! What the user typed, nothing else: arguments and their help. What they mean is left to [`crate::verbs`].
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::check::Severity;
+use crate::render::Formats;
+use crate::run;
+use crate::time::{self, ParsedInstant};
+
+const EXAMPLES: &str = "\
+Examples:
+  regrant demo                                    an invented organisation, audited
+  regrant audit exports/                          every log, roster and inventory in a folder
+  regrant audit exports/ -c regrant.toml -o q3    with a period, a policy and waivers
+  regrant explain retroactive-approval            what a check finds, and why it matters
+  regrant list sources                            what can be read
+
+Exit codes:
+  0   ran, and nothing open is at or above --fail-on
+  1   could not run        2   wrong usage
+  3   too many records of an input were rejected (the report is written)
+  10  something open is at or above --fail-on
+  11  --require-conclusive, and a check cannot conclude";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  regrant audit exports/
+  regrant audit exports/ -c regrant.toml -o reports/2026-q3
+  regrant audit okta.json hr.csv --since 2026-07-01 --until 2026-10-01 --as-of 2026-10-05
+  regrant audit exports/ -c regrant.toml --fail-on high -q      in a pipeline
+  regrant audit exports/ --identity ann@corp.example            one person, everything known
+
+Without -c no config is read, not even one that lies in the folder. The report goes to
+regrant-report/ unless -o names another folder; an older report there is replaced as a whole.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  regrant explain retroactive-approval
+  regrant explain 3f9c2a7d11e0b845 --report regrant-report";
+
+/// Audits credential resets: for every reset, whether it should have happened.
+#[derive(Debug, Parser)]
+#[command(
+    name = "regrant",
+    version,
+    about = "Audits credential resets: joins identity logs, HR rosters, inventories and tickets, and says for every \
+             reset whether it should have happened",
+    after_help = EXAMPLES,
+    max_term_width = 100,
+    propagate_version = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Read files and folders, judge every reset and credential, write a report
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(Box<Audit>),
+    /// Audit the sample data that comes with the program
+    #[command(after_help = "Example:\n  regrant demo && open regrant-demo/report/index.html")]
+    Demo(Demo),
+    /// Explain a check, or a finding of a report
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// List what there is: checks, facts, sources, frameworks or formats
+    #[command(after_help = "Examples:\n  regrant list checks\n  regrant list sources --mappings our-mappings")]
+    List(List),
+    /// Check a config and mapping folders without reading any data
+    #[command(after_help = "Example:\n  regrant lint -c regrant.toml --mappings our-mappings")]
+    Lint(Lint),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  regrant completions bash > ~/.local/share/bash-completion/completions/regrant")]
+    Completions(Completions),
+    /// Print the manual page
+    #[command(after_help = "Example:\n  regrant man | man -l -")]
+    Man,
+}
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Files and folders to read; folders are walked
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
+    /// Folder of the report; one that holds an older report is replaced as a whole
+    #[arg(short, long, value_name = "DIR", default_value = "regrant-report", value_hint = ValueHint::DirPath)]
+    pub output: PathBuf,
+    /// Take the data as known up to this instant (RFC 3339, or a date: midnight in the config's zone)
+    /// [default: the config's, else now]
+    #[arg(long, value_name = "T")]
+    pub as_of: Option<At>,
+    /// Judge resets from here on (as for --as-of) [default: the config's, else all]
+    #[arg(long, value_name = "T")]
+    pub since: Option<At>,
+    /// Judge resets before this (as for --as-of) [default: the config's, else all]
+    #[arg(long, value_name = "T")]
+    pub until: Option<At>,
+    /// What to write beside the data files: html, all, or others of `regrant list formats`
+    /// [default: the config's, else html]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = format)]
+    pub format: Option<Vec<String>>,
+    /// End with code 10 when an open finding is at least this severe: critical, high, medium, low, info or none
+    /// [default: the config's, else none]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// End with code 11 when any check cannot conclude
+    #[arg(long)]
+    pub require_conclusive: bool,
+    /// End with code 3 when more than this share of an input's records is rejected
+    #[arg(long, value_name = "SHARE", default_value = "0.01", value_parser = share)]
+    pub max_rejected: f64,
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// Print one line, no progress and no hints
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Show progress on standard error; auto: when that is a terminal
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub progress: Show,
+    /// Write facts and verdicts of every subject; auto: up to 100,000 of them
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub subjects: Show,
+    /// How to hash the inputs for the manifest
+    #[arg(long, value_name = "HOW", default_value = "sha256")]
+    pub input_hash: Hash,
+    /// Limit findings and stories to one person, workload or name
+    #[arg(long, value_name = "X")]
+    pub identity: Option<String>,
+}
+
+/// What a house brings along.
+#[derive(Clone, Debug, Default, Args)]
+pub struct House {
+    /// Config to use; none is read unless it is named
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Folder of further sources, checks and frameworks, after the config's; repeatable
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub mappings: Vec<PathBuf>,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the sample data (input/) and its report (report/) go
+    #[arg(value_name = "DIR", default_value = "regrant-demo", value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Id of a check, or the 16 hexadecimal digits of a finding
+    #[arg(value_name = "CHECK|FINDING")]
+    pub what: String,
+    /// Report that the finding is in
+    #[arg(long, value_name = "DIR", default_value = "regrant-report", value_hint = ValueHint::DirPath)]
+    pub report: PathBuf,
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// What to list
+    pub what: Listed,
+    /// Folder of further sources, checks and frameworks; repeatable
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub mappings: Vec<PathBuf>,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    /// Every check by control, with its severity
+    Checks,
+    /// Every fact that checks and waivers may name
+    Facts,
+    /// Every file that can be read, and where to get it
+    Sources,
+    /// Every framework that findings are evidence for
+    Frameworks,
+    /// Every file of a report
+    Formats,
+}
+
+/// `lint`.
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// When to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Show {
+    /// When it makes sense
+    Auto,
+    /// In any case
+    Always,
+    /// In no case
+    Never,
+}
+
+impl Show {
+    /// For `--subjects`.
+    pub fn subjects(self) -> run::Subjects {
+        match self {
+            Show::Auto => run::Subjects::Auto,
+            Show::Always => run::Subjects::Always,
+            Show::Never => run::Subjects::Never,
+        }
+    }
+}
+
+/// How inputs are hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Hash {
+    /// SHA-256
+    Sha256,
+    /// BLAKE3: faster where the processor has no SHA instructions
+    Blake3,
+    /// Not at all
+    None,
+}
+
+impl Hash {
+    /// For the pipeline.
+    pub fn input_hash(self) -> run::InputHash {
+        match self {
+            Hash::Sha256 => run::InputHash::Sha256,
+            Hash::Blake3 => run::InputHash::Blake3,
+            Hash::None => run::InputHash::None,
+        }
+    }
+}
+
+/// A point in time before the zone is known that a date or a wall clock is read in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The midnight that begins it.
+    Day(NaiveDate),
+    /// An instant, or a wall clock.
+    Instant(ParsedInstant),
+}
+
+impl At {
+    /// The instant, in microseconds UTC.
+    pub fn in_zone(self, zone: Tz) -> i64 {
+        match self {
+            At::Day(day) => time::midnight(day, zone),
+            At::Instant(instant) => instant.in_zone(zone),
+        }
+    }
+}
+
+impl FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<At, String> {
+        let day = time::parse_date(text.as_bytes()).map(At::Day);
+        day.or_else(|| time::parse_instant(text.as_bytes()).map(At::Instant))
+            .ok_or_else(|| "write a date such as 2026-10-05, or an instant such as 2026-10-05T09:00:00Z".to_owned())
+    }
+}
+
+/// The least severity that makes a run fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailOn(
+    /// Null: none does.
+    pub Option<Severity>,
+);
+
+impl FromStr for FailOn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<FailOn, String> {
+        if text == "none" {
+            return Ok(FailOn(None));
+        }
+        let severity: Result<Severity, _> = text.parse();
+        severity.map(|s| FailOn(Some(s))).map_err(|_| "write critical, high, medium, low, info or none".to_owned())
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: Option<f64> = text.parse().ok();
+    share.filter(|s| (0.0..=1.0).contains(s)).ok_or_else(|| "write a share between 0 and 1, such as 0.01".to_owned())
+}
+
+fn format(text: &str) -> Result<String, String> {
+    let id = format_id(text.trim());
+    Formats::parse([id]).map_err(|unknown| unknown.hint()).map(|_| id.to_owned())
+}
+
+/// The config calls `assessment.json` by its kind of file.
+pub fn format_id(name: &str) -> &str {
+    if name == "json" { "assessment" } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_argument_is_sound_and_has_help() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            assert!(verb.get_about().is_some(), "{} says nothing", verb.get_name());
+            for argument in verb.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {} says nothing", verb.get_name(), argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn points_in_time_are_dates_or_instants() {
+        let zone = chrono_tz::Europe::London;
+        let at = |text: &str| text.parse::<At>().map(|at| time::format_instant(at.in_zone(zone)));
+        assert_eq!(at("2026-07-01").as_deref(), Ok("2026-06-30T23:00:00Z"));
+        assert_eq!(at("2026-07-01T00:00:00Z").as_deref(), Ok("2026-07-01T00:00:00Z"));
+        assert_eq!(at("2026-07-01T02:00:00+02:00").as_deref(), Ok("2026-07-01T00:00:00Z"));
+        assert!(at("yesterday").is_err() && at("2026-02-30").is_err() && at("").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error() {
+        let parse = |rest: &[&str]| Cli::try_parse_from(["regrant", "audit", "x"].iter().chain(rest)).map(|_| ());
+        for wrong in [
+            ["--format", "pdf"],
+            ["--fail-on", "urgent"],
+            ["--max-rejected", "2"],
+            ["--max-rejected", "NaN"],
+            ["--threads", "0"],
+            ["--as-of", "soon"],
+        ] {
+            assert_eq!(parse(&wrong).map_err(|e| e.exit_code()), Err(2), "{wrong:?}");
+        }
+        parse(&["--format", "html,json", "--fail-on", "none", "--max-rejected", "0"]).expect("all fit");
+    }
+}

@@ -1,0 +1,203 @@
+//! `list`: checks, facts, sources, frameworks and formats, from the same registries that a run uses.
+
+use std::fmt::Write as _;
+
+use super::layout::{columns, count, shown, wrapped};
+use super::{Knowledge, VerbError};
+use crate::check::Control;
+use crate::check::catalogue::Check;
+use crate::check::predicate::Kind;
+use crate::cli::{List, Listed};
+use crate::fact::{Unit, credential_facts, reset_facts};
+use crate::mappings::{MappingKind, Mappings};
+use crate::render::{FORMATS, When};
+use crate::source::mapping::{Container, SourceMapping};
+use crate::table::Table;
+
+/// What was asked for, as plain text in columns.
+///
+/// # Errors
+/// A mapping folder that cannot be used.
+pub fn list(args: &List) -> Result<String, VerbError> {
+    Ok(match args.what {
+        Listed::Checks => checks(&Knowledge::shipped_and(&args.mappings)?),
+        Listed::Facts => facts(),
+        Listed::Sources => sources(&Mappings::load(&args.mappings)?)?,
+        Listed::Frameworks => frameworks(&Knowledge::shipped_and(&args.mappings)?),
+        Listed::Formats => formats(),
+    })
+}
+
+/// Severity before and after escalation.
+pub(super) fn severity(check: &Check) -> String {
+    match check.escalate.as_ref().filter(|escalation| escalation.to != check.severity) {
+        Some(escalation) => format!("{}–{}", check.severity, escalation.to),
+        None => check.severity.to_string(),
+    }
+}
+
+fn checks(known: &Knowledge) -> String {
+    let widest = known.catalogue.checks.iter().map(|check| check.id.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for control in Control::ALL {
+        let rows: Vec<Vec<String>> = known
+            .catalogue
+            .checks
+            .iter()
+            .filter(|check| check.control == control)
+            .map(|check| {
+                vec![format!("{:<widest$}", shown(&check.id)), format!("{:<15}", severity(check)), shown(&check.title)]
+            })
+            .collect();
+        let _ = writeln!(out, "{} ({})", control.statement(), control.id());
+        out.push_str(&columns(&rows, 2));
+        out.push('\n');
+    }
+    out.push_str("A range is the severity for others and, where the check says so, for sensitive identities.\n");
+    out.push_str("`regrant explain CHECK` says what a check finds, why it matters and what to do.\n");
+    out
+}
+
+/// Kind and unit of a fact in a word.
+fn kind(kind: Kind, unit: Unit) -> &'static str {
+    match (kind, unit) {
+        (Kind::Bool, _) => "yes/no",
+        (Kind::Text, _) => "text",
+        (Kind::Number, Unit::None) => "number",
+        (Kind::Number, Unit::Count) => "count",
+        (Kind::Number, Unit::Level) => "level",
+        (Kind::Number, Unit::Minutes) => "minutes",
+        (Kind::Number, Unit::Hours) => "hours",
+        (Kind::Number, Unit::Days) => "days",
+    }
+}
+
+fn facts() -> String {
+    let row = |name: &str, of: &str, doc: &str, null: &str| {
+        vec![name.to_owned(), of.to_owned(), doc.to_owned(), null.to_owned()]
+    };
+    let resets: Vec<_> = reset_facts().map(|f| row(f.name, kind(f.kind(), f.unit), f.doc, f.null)).collect();
+    let credentials: Vec<_> = credential_facts().map(|f| row(f.name, kind(f.kind(), f.unit), f.doc, f.null)).collect();
+    let mut out = String::new();
+    for (title, rows) in [
+        ("Facts about a reset, at its own instant", resets),
+        ("Facts about a credential of the inventory, at as_of", credentials),
+    ] {
+        let _ = writeln!(out, "{title}\n");
+        let widest = rows.iter().map(|row| row[0].len()).max().unwrap_or(0);
+        for row in rows {
+            let cells = |name: &str, of: &str, text: String| vec![format!("{name:<widest$}"), format!("{of:<7}"), text];
+            let mut lines = vec![cells(&row[0], &row[1], row[2].clone())];
+            if row[3] != "never" {
+                lines.push(cells("", "", format!("Not known: {}", row[3])));
+            }
+            out.push_str(&columns(&lines, 2));
+        }
+        out.push('\n');
+    }
+    out.push_str("Predicates of checks, frameworks and waivers may name them.\n");
+    out
+}
+
+fn sources(mappings: &Mappings) -> Result<String, VerbError> {
+    let mut out = "Canonical tables, as CSV with these headers or as JSON with these members\n\n".to_owned();
+    let mut rows = Vec::new();
+    for table in Table::ALL {
+        let names = |required: bool| {
+            let of: Vec<&str> = table.columns().iter().filter(|c| c.required == required).map(|c| c.name).collect();
+            of.join(", ")
+        };
+        rows.push(vec![table.name().to_owned(), "needs".to_owned(), names(true)]);
+        rows.push(vec![String::new(), "takes".to_owned(), names(false)]);
+    }
+    out.push_str(&columns(&rows, 2));
+    out.push_str("\nOther sources, recognised by content\n");
+    for file in mappings.files(MappingKind::Source) {
+        let source = SourceMapping::parse(&file.id, &file.text)?;
+        let container = match source.container {
+            Container::Json => "JSON",
+            Container::Csv => "CSV",
+        };
+        let _ = writeln!(out, "\n  {}", shown(&source.id));
+        let mut rows = vec![
+            vec!["what".to_owned(), shown(&format!("{} ({}), {container}", source.title, source.vendor))],
+            vec!["get it".to_owned(), shown(&source.how_to_get)],
+        ];
+        let tables: Vec<&str> = source.maps().into_iter().map(|(table, _)| table).collect();
+        rows.push(vec!["tables".to_owned(), tables.join(", ")]);
+        if !source.actions().is_empty() {
+            rows.push(vec!["actions".to_owned(), source.actions().join(", ")]);
+        }
+        if file.origin != crate::mappings::Origin::Shipped {
+            rows.push(vec!["from".to_owned(), shown(&file.origin.to_string())]);
+        }
+        out.push_str(&columns(&rows, 4));
+    }
+    out.push('\n');
+    out.push_str(&wrapped(
+        "Each of them may be compressed with gzip or zstd. What content cannot tell, such as the date of a roster, is \
+         said under [[input]] in the config.",
+        0,
+    ));
+    Ok(out)
+}
+
+fn frameworks(known: &Knowledge) -> String {
+    let mut out = String::new();
+    for framework in &known.frameworks {
+        let checks: std::collections::BTreeSet<&String> =
+            framework.requirements.iter().flat_map(|r| r.direct.iter().chain(&r.supporting)).collect();
+        let _ = writeln!(out, "{}", shown(&framework.id));
+        let requirements = count(framework.requirements.len() as u64, "entry", "entries");
+        let rows = [
+            ("title", framework.title.clone()),
+            ("edition", framework.edition.clone()),
+            ("publisher", framework.publisher.clone()),
+            ("covers", format!("{requirements}, evidence from {}", count(checks.len() as u64, "check", "checks"))),
+            ("licence", framework.licence.clone()),
+        ]
+        .map(|(key, value)| vec![key.to_owned(), shown(&value)]);
+        out.push_str(&columns(&rows, 2));
+        out.push('\n');
+    }
+    out.push_str("Findings are evidence relevant to a requirement, never a verdict on compliance.\n");
+    out
+}
+
+fn formats() -> String {
+    let mut rows = Vec::new();
+    for format in FORMATS {
+        let when = match format.when {
+            When::Always => "always",
+            When::Given => "if any",
+            When::Asked => "asked",
+        };
+        rows.push([format.id, format.file, when, format.doc].map(str::to_owned).to_vec());
+    }
+    let mut out = columns(&rows, 0);
+    out.push_str(
+        "\nalways: in every report. if any: when there is content for it. asked: with --format (default html).\n",
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verbs::layout::WIDTH;
+
+    #[test]
+    fn every_list_fits_and_is_complete() {
+        for what in [Listed::Checks, Listed::Facts, Listed::Sources, Listed::Frameworks, Listed::Formats] {
+            let text = list(&List { what, mappings: Vec::new() }).expect("the shipped mappings are sound");
+            for line in text.lines() {
+                assert!(line.chars().count() <= WIDTH, "{what:?}: {line}");
+            }
+            assert!(text.lines().count() > 5, "{what:?}");
+        }
+        let checks = list(&List { what: Listed::Checks, mappings: Vec::new() }).expect("sound");
+        for id in crate::check::catalogue::ORDER {
+            assert!(checks.contains(id), "{id}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! What a run prints: the assessment in one screen, read from the same model as every other output.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use chrono_tz::Tz;
+
+use super::layout::{WIDTH, columns, count, number, shown, tail, wrapped};
+use crate::check::Severity;
+use crate::report::model::{Assessment, CheckResult, Counts, Input, Standing};
+use crate::time;
+
+/// Files of the inputs table; the rest is in the report.
+const INPUTS: usize = 20;
+/// Files that nobody recognised.
+const SKIPPED: usize = 10;
+/// Missing facts named for one check.
+const MISSING: usize = 3;
+
+/// The whole summary; `place` is what to open.
+pub fn full(a: &Assessment, place: &Path) -> String {
+    let mut out = header(a);
+    inputs(&mut out, a);
+    judged(&mut out, a);
+    controls(&mut out, a);
+    findings(&mut out, a);
+    inconclusive(&mut out, a);
+    let _ = write!(out, "\nReport: {}\n", shown(&place.to_string_lossy()));
+    out
+}
+
+/// One line for pipelines.
+pub fn line(a: &Assessment, place: &Path) -> String {
+    let open = |severity: &Severity| a.totals.get(severity).map_or(0, |total| total.open);
+    let by: Vec<String> =
+        Severity::ALL.iter().map(|severity| format!("{} {severity}", number(open(severity)))).collect();
+    let waived: u64 = a.totals.values().map(|total| total.waived).sum();
+    let undecided = a.checks.iter().filter(|check| check.verdict == Standing::CannotConclude).count() as u64;
+    format!(
+        "open: {}; accepted: {}; cannot conclude: {}; rejected: {}; report: {}\n",
+        by.join(", "),
+        number(waived),
+        count(undecided, "check", "checks"),
+        count(a.inputs.iter().map(|input| input.rejected).sum(), "record", "records"),
+        shown(&place.to_string_lossy())
+    )
+}
+
+/// How a standing reads, with the sign that stands for it everywhere.
+fn verdict(standing: Standing) -> (&'static str, &'static str) {
+    match standing {
+        Standing::Fail => ("✕", "fails"),
+        Standing::CannotConclude => ("?", "cannot conclude"),
+        Standing::Pass => ("✓", "holds"),
+        Standing::NotApplicable => ("–", "does not apply"),
+    }
+}
+
+fn header(a: &Assessment) -> String {
+    let zone: Option<Tz> = a.run.timezone.as_deref().and_then(|name| name.parse().ok());
+    let boundary = |text: &String| boundary(text, zone.unwrap_or(Tz::UTC));
+    let period = match (a.run.since.as_ref().map(boundary), a.run.until.as_ref().map(boundary)) {
+        (Some(since), Some(until)) => format!("{since} until before {until}"),
+        (Some(since), None) => format!("from {since}"),
+        (None, Some(until)) => format!("before {until}"),
+        (None, None) => "all resets in the data".to_owned(),
+    };
+    let zone = a.run.timezone.as_deref().unwrap_or("UTC, for want of a configured zone");
+    let mut rows = vec![
+        vec!["period".to_owned(), shown(&format!("{period} ({zone})"))],
+        vec!["as of".to_owned(), shown(&format!("{} (from: {})", a.run.as_of, a.run.as_of_source))],
+    ];
+    if let Some(only) = &a.limited_to {
+        rows.push(vec!["only".to_owned(), shown(only)]);
+    }
+    let title = a.run.title.as_deref().unwrap_or("Audit of credential resets");
+    format!("{}{}", wrapped(&shown(title), 0), columns(&rows, 2))
+}
+
+/// A date where it is a midnight of the organisation's zone, as most boundaries are.
+fn boundary(text: &str, zone: Tz) -> String {
+    let at = time::parse_instant(text.as_bytes()).map(|instant| instant.in_zone(zone));
+    match at.map(|us| time::local_parts(us, zone)) {
+        Some(local) if local.micros_of_day == 0 => local.date.to_string(),
+        _ => text.to_owned(),
+    }
+}
+
+fn inputs(out: &mut String, a: &Assessment) {
+    const NUMBERS: usize = 6;
+    let numbers = |i: &Input| [i.read, i.accepted, i.out_of_scope, i.merged, i.duplicates, i.rejected];
+    let mut total = [0; NUMBERS];
+    for input in &a.inputs {
+        for (sum, n) in total.iter_mut().zip(numbers(input)) {
+            *sum += n;
+        }
+    }
+    let heads =
+        [["", "read"], ["", "accepted"], ["out of", "scope"], ["", "merged"], ["dupli-", "cates"], ["", "rejected"]];
+    let widths: Vec<usize> = heads
+        .iter()
+        .zip(total)
+        .map(|(head, sum)| head.iter().map(|h| h.len()).max().unwrap_or(0).max(number(sum).len()))
+        .collect();
+    let by = |input: &Input| match input.mapping.as_str() {
+        "canonical" => shown(&format!("canonical {}", input.table)),
+        other => shown(other),
+    };
+    let listed = a.inputs.iter().take(INPUTS);
+    let mapping = listed.clone().map(|i| by(i).chars().count()).max().unwrap_or(0).clamp(7, 24);
+    let rest = 2 + mapping + 2 + widths.iter().map(|w| w + 2).sum::<usize>();
+    let room = WIDTH.saturating_sub(rest).max(12);
+    let width = listed.clone().map(|i| shown(&i.path).chars().count()).max().unwrap_or(0).clamp(8, room);
+    let mut row = |path: &str, by: &str, cells: Vec<String>| {
+        let mut line = format!("  {:<width$}  {:<mapping$}", tail(path, width), tail(by, mapping));
+        for (cell, width) in cells.iter().zip(&widths) {
+            let _ = write!(line, "  {cell:>width$}");
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    };
+    row("", "", heads.map(|h| h[0].to_owned()).to_vec());
+    row("input", "mapping", heads.map(|h| h[1].to_owned()).to_vec());
+    for input in listed {
+        row(&shown(&input.path), &by(input), numbers(input).map(number).to_vec());
+    }
+    if a.inputs.len() > 1 {
+        row("all", "", total.map(number).to_vec());
+    }
+    if let Some(more) = a.inputs.len().checked_sub(INPUTS).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  … and {}", count(more as u64, "more file", "more files"));
+    }
+    let rejecting: Vec<&Input> = a.inputs.iter().filter(|input| input.rejected > 0).collect();
+    if !rejecting.is_empty() {
+        let _ = write!(out, "\nRejected (every record is in rejected.csv)\n");
+        for input in rejecting.iter().take(SKIPPED) {
+            let reasons: Vec<String> =
+                input.rejected_reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
+            out.push_str(&wrapped(&shown(&format!("{}: {}", input.path, reasons.join(", "))), 2));
+        }
+        omitted(out, rejecting.len(), SKIPPED);
+    }
+    if !a.skipped.is_empty() {
+        let _ = write!(out, "\nNot read\n");
+        for skipped in a.skipped.iter().take(SKIPPED) {
+            out.push_str(&wrapped(&shown(&format!("{}: {}", skipped.path, skipped.reason)), 2));
+        }
+        omitted(out, a.skipped.len(), SKIPPED);
+    }
+}
+
+fn omitted(out: &mut String, all: usize, listed: usize) {
+    if all > listed {
+        let _ = writeln!(out, "  … and {} more", number((all - listed) as u64));
+    }
+}
+
+fn judged(out: &mut String, a: &Assessment) {
+    let p = &a.population;
+    let known = [
+        count(p.people, "person", "people"),
+        count(p.workloads, "workload", "workloads"),
+        count(p.accounts, "account", "accounts"),
+        count(p.tickets, "ticket", "tickets"),
+    ];
+    let actions: Vec<String> =
+        p.resets_by_action.iter().map(|(action, n)| format!("{} {action}", number(*n))).collect();
+    let actions = if actions.is_empty() { String::new() } else { format!(" ({})", actions.join(", ")) };
+    let text = format!(
+        "Judged: {}{actions} and {}, from {}, with {}.",
+        count(p.resets, "reset", "resets"),
+        count(p.credentials, "credential", "credentials"),
+        count(p.events, "event", "events"),
+        known.join(", ")
+    );
+    out.push('\n');
+    out.push_str(&wrapped(&shown(&text), 0));
+}
+
+fn controls(out: &mut String, a: &Assessment) {
+    let _ = write!(out, "\nControls\n");
+    for control in &a.controls {
+        let (sign, word) = verdict(control.verdict);
+        let _ = writeln!(out, "  {sign} {}", shown(&control.title));
+        out.push_str(&wrapped(&format!("{word}: {}", divided(&control.counts)), 6));
+    }
+}
+
+/// The population in words, always in the same order.
+fn divided(c: &Counts) -> String {
+    let concerned = c.population - c.not_applicable.min(c.population);
+    if concerned == 0 {
+        return match c.population {
+            0 => "nothing was there to judge".to_owned(),
+            all => format!("applies to none of {}", number(all)),
+        };
+    }
+    let mut parts = Vec::new();
+    if c.failed > 0 {
+        parts.push(format!("{} {}", number(c.failed), if c.failed == 1 { "fails" } else { "fail" }));
+    }
+    if c.waived > 0 {
+        parts.push(format!("{} accepted", number(c.waived)));
+    }
+    if c.indeterminate > 0 {
+        parts.push(format!("{} cannot be judged", number(c.indeterminate)));
+    }
+    if c.passed > 0 {
+        parts.push(format!("{} {}", number(c.passed), if c.passed == 1 { "holds" } else { "hold" }));
+    }
+    // "37 of 3,018 fail": the first part carries the population.
+    let mut text = parts.join(", ");
+    if let Some((first, rest)) = text.split_once(' ') {
+        text = format!("{first} of {} {rest}", number(concerned));
+    }
+    match c.not_applicable {
+        0 => text,
+        1 => format!("{text}; 1 is not concerned"),
+        n => format!("{text}; {} are not concerned", number(n)),
+    }
+}
+
+fn findings(out: &mut String, a: &Assessment) {
+    let _ = write!(out, "\n{:<12}{:>9}  {:>9}\n", "Findings", "open", "accepted");
+    let mut all = (0, 0);
+    for severity in Severity::ALL {
+        let total = a.totals.get(&severity).copied().unwrap_or_default();
+        all = (all.0 + total.open, all.1 + total.waived);
+        let _ = writeln!(out, "  {:<10}{:>9}  {:>9}", severity.as_str(), number(total.open), number(total.waived));
+    }
+    let _ = writeln!(out, "  {:<10}{:>9}  {:>9}", "all", number(all.0), number(all.1));
+    let mut failing: Vec<&CheckResult> = a.checks.iter().filter(|check| check.counts.failed > 0).collect();
+    failing.sort_by_key(|check| (check.severity, std::cmp::Reverse(check.counts.failed)));
+    if failing.is_empty() {
+        return;
+    }
+    let _ = write!(out, "\nChecks that fail\n");
+    let rows: Vec<Vec<String>> = failing
+        .iter()
+        .take(INPUTS)
+        .map(|check| {
+            let severity = check.severity.map_or("", |severity| severity.as_str());
+            let of = format!("{} of {}", number(check.counts.failed), number(concerned(&check.counts)));
+            vec![shown(&check.id), severity.to_owned(), of]
+        })
+        .collect();
+    out.push_str(&columns(&rows, 2));
+    omitted(out, failing.len(), INPUTS);
+}
+
+fn concerned(c: &Counts) -> u64 {
+    c.population.saturating_sub(c.not_applicable)
+}
+
+fn inconclusive(out: &mut String, a: &Assessment) {
+    let open: Vec<&CheckResult> = a.checks.iter().filter(|check| check.verdict == Standing::CannotConclude).collect();
+    if open.is_empty() {
+        return;
+    }
+    let _ = write!(out, "\nChecks that cannot conclude, and for want of what\n");
+    let rows: Vec<Vec<String>> = open.iter().map(|check| vec![shown(&check.id), shown(&why(check))]).collect();
+    out.push_str(&columns(&rows, 2));
+}
+
+fn why(check: &CheckResult) -> String {
+    let mut missing: Vec<(&String, u64)> = check.indeterminate_because.iter().map(|(fact, n)| (fact, *n)).collect();
+    missing.sort_by_key(|(fact, n)| (std::cmp::Reverse(*n), *fact));
+    let facts: Vec<String> = missing.iter().take(MISSING).map(|(fact, n)| format!("{fact} ({})", number(*n))).collect();
+    match (&check.inconclusive, facts.is_empty()) {
+        (Some(words), _) => words.clone(),
+        (None, false) => format!(
+            "{} of {}: {}",
+            number(check.counts.indeterminate),
+            number(concerned(&check.counts)),
+            facts.join(", ")
+        ),
+        (None, true) => format!("{} of {}", number(check.counts.indeterminate), number(concerned(&check.counts))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::{ControlResult, Total};
+
+    fn counts(population: u64, not_applicable: u64, failed: u64, waived: u64, indeterminate: u64) -> Counts {
+        let passed = population - not_applicable - failed - waived - indeterminate;
+        Counts { population, not_applicable, passed, failed, waived, indeterminate }
+    }
+
+    #[test]
+    fn populations_read_as_sentences() {
+        assert_eq!(
+            divided(&counts(3_018, 0, 37, 4, 120)),
+            "37 of 3,018 fail, 4 accepted, 120 cannot be judged, 2,857 hold"
+        );
+        assert_eq!(divided(&counts(3, 1, 1, 0, 0)), "1 of 2 fails, 1 holds; 1 is not concerned");
+        assert_eq!(divided(&counts(9, 0, 0, 0, 9)), "9 of 9 cannot be judged");
+        assert_eq!(divided(&counts(5, 5, 0, 0, 0)), "applies to none of 5");
+        assert_eq!(divided(&Counts::default()), "nothing was there to judge");
+    }
+
+    #[test]
+    fn the_summary_fits_and_steers_nothing() {
+        let mut a = Assessment::default();
+        a.run.title = Some("Audit \u{1b}[31m of\u{202e} resets".to_owned());
+        a.run.since = Some("2026-06-30T23:00:00Z".to_owned());
+        a.run.timezone = Some("Europe/London".to_owned());
+        for n in 0..25 {
+            a.inputs.push(Input {
+                path: format!("{}山田\u{1b}]0;x\u{7}{n}.json.gz", "deep/".repeat(30)),
+                mapping: "aws-credential-report".to_owned(),
+                read: 12_345_678,
+                accepted: 12_345_678,
+                ..Input::default()
+            });
+        }
+        a.controls.push(ControlResult {
+            title: "It holds".to_owned(),
+            counts: counts(2, 0, 1, 0, 0),
+            ..Default::default()
+        });
+        a.totals.insert(Severity::High, Total { open: 1, waived: 0 });
+        let text = full(&a, Path::new("regrant-report/index.html"));
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+            assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
+        }
+        assert!(text.contains("from 2026-07-01 (Europe/London)"), "{text}");
+        assert!(text.contains("… and 5 more files"), "{text}");
+        assert_eq!(line(&a, Path::new("r")).lines().count(), 1);
+    }
+}
