@@ -148,7 +148,7 @@ def main():
 
     theirs, all_ours = peer_counts(logs["DuckDB script"]), regrant_counts(report)
     shared = sum(all_ours.get(check, 0) for check in theirs)
-    print(f"\nfindings: DuckDB script {sum(theirs.values())} in {len(theirs)} checks; regrant {shared} in the same checks, {sum(all_ours.values())} in all {len(all_ours)}")
+    print(f"\nfindings: DuckDB script {sum(theirs.values())} in {len(theirs)} checks that found any; regrant {shared} in the same checks, {sum(all_ours.values())} in all {len(all_ours)}")
 
 
 if __name__ == "__main__":

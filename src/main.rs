@@ -13,7 +13,7 @@ use regrant::verbs::{self, Said, VerbError, layout};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     #[allow(clippy::disallowed_methods, reason = "the one look at the clock: what as_of falls back to")]
-    let started = chrono::Utc::now().timestamp_micros();
+    let started = chrono::Utc::now().timestamp() * regrant::time::SECOND;
     // Results go out whole; a reader such as `head` that leaves early takes nothing from what was written to disk.
     match run(cli, started) {
         Ok(said) => {
@@ -54,13 +54,25 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
             Ok(Said::plain(String::from_utf8_lossy(&script).into_owned()))
         }
         Verb::Man => {
-            let mut page = Vec::new();
-            let made = clap_mangen::Man::new(Cli::command()).render(&mut page);
-            made.map_err(|error| format!("the manual page cannot be made: {error}\n  help: see `regrant --help`"))?;
+            let made = manual();
+            let page = made.map_err(|e| format!("the manual cannot be made: {e}\n  help: see `regrant --help`"))?;
             Ok(Said::plain(String::from_utf8_lossy(&page).into_owned()))
         }
     };
     result.map_err(|error| error.to_string())
+}
+
+/// One page for the program and one for each verb, in one text.
+fn manual() -> io::Result<Vec<u8>> {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    for verb in command.get_subcommands() {
+        let name = format!("regrant-{}", verb.get_name());
+        clap_mangen::Man::new(verb.clone().display_name(name)).render(&mut page)?;
+    }
+    Ok(page)
 }
 
 /// A bar of the bytes that are read, or nothing.

@@ -77,10 +77,14 @@ pub enum RunError {
     #[error(transparent)]
     Waiver(#[from] waiver::WaiverError),
     /// `[policy.severity]` names a check that does not exist.
-    #[error("[policy.severity] names the check \"{0}\", which does not exist\n  help: `regrant list checks` names them all")]
+    #[error(
+        "[policy.severity] names the check \"{0}\", which does not exist\n  help: `regrant list checks` names them all"
+    )]
     Severity(String),
     /// `--identity` names nobody.
-    #[error("nobody is called \"{0}\" in these inputs\n  help: name a person or workload id, an alias, or a target exactly as a log writes it")]
+    #[error(
+        "nobody is called \"{0}\" in these inputs\n  help: name a person or workload id, an alias, or a target exactly as a log writes it"
+    )]
     Nobody(String),
 }
 

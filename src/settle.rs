@@ -191,9 +191,13 @@ fn name_events(events: &mut Rows, texts: &mut Texts) {
 /// Lines `column=value` of the non-empty canonical values in column order.
 fn content(rows: &Rows, row: usize, texts: &Texts) -> String {
     let columns = rows.table.columns().iter().enumerate();
-    let lines = columns.filter_map(|(i, c)| Some(format!("{}={}", c.name, rows.canonical(i, row, |id| texts.get(id))?)));
+    let lines =
+        columns.filter_map(|(i, c)| Some(format!("{}={}", c.name, rows.canonical(i, row, |id| texts.get(id))?)));
     lines.collect::<Vec<_>>().join("\n")
 }
+
+/// Of one feed: its dates, and for each person the dates in which the person is listed.
+type Presence = (BTreeSet<NaiveDate>, HashMap<TextId, BTreeSet<NaiveDate>>);
 
 /// Columns by which the snapshots of one thing are joined.
 struct Snapshot {
@@ -325,8 +329,7 @@ impl Desk<'_> {
     fn periods(&mut self, people: &Rows, zone: Tz) -> (Vec<Period>, Vec<TextId>) {
         let mut order: Vec<Vec<u32>> = Vec::new();
         let mut by: HashMap<(TextId, Option<i64>), usize> = HashMap::new();
-        // Feed → (dates, person → dates in which the person is listed).
-        let mut present: BTreeMap<String, (BTreeSet<NaiveDate>, HashMap<TextId, BTreeSet<NaiveDate>>)> = BTreeMap::new();
+        let mut present: BTreeMap<String, Presence> = BTreeMap::new();
         for row in 0..people.len() {
             let person = self.texts.folded(people.text(person::PERSON_ID, row));
             let start = people.on(person::STARTED_ON, row).map(|on| on.start(zone));
@@ -412,13 +415,12 @@ impl Desk<'_> {
     }
 
     /// The period, ended where its person is missing from the next snapshot of a feed; one more for each return.
-    #[allow(clippy::type_complexity, reason = "the shape of `present` is written out where it is built")]
     fn stints(
         &self,
         people: &Rows,
         rows: &[u32],
         mut period: Period,
-        present: &BTreeMap<String, (BTreeSet<NaiveDate>, HashMap<TextId, BTreeSet<NaiveDate>>)>,
+        present: &BTreeMap<String, Presence>,
         zone: Tz,
         out: &mut Vec<Period>,
     ) {

@@ -146,11 +146,7 @@ struct Described {
 struct Resets<'a>(Vec<ResetSubject<'a>>);
 struct Credentials<'a>(Vec<CredentialSubject<'a>>);
 
-fn series_of<S>(
-    name: &str,
-    subjects: &[S],
-    value: impl Fn(&S) -> Option<bool>,
-) -> Series {
+fn series_of<S>(name: &str, subjects: &[S], value: impl Fn(&S) -> Option<bool>) -> Series {
     let column: BooleanChunked = ChunkedArray::from_iter(subjects.iter().map(value));
     column.with_name(PlSmallStr::from_str(name)).into_series()
 }
@@ -290,7 +286,8 @@ impl<B: Block> Columns for Cached<'_, B> {
         if let Some(series) = self.series.borrow().get(name) {
             return series.clone();
         }
-        let series = self.block.series(name).expect("predicates name only facts of their subject, checked when compiled");
+        let series =
+            self.block.series(name).expect("predicates name only facts of their subject, checked when compiled");
         self.series.borrow_mut().insert(name.to_owned(), series.clone());
         series
     }
@@ -313,11 +310,8 @@ impl<B: Block> Columns for Failing<'_, B> {
         if let Some(first) = self.rows.first()
             && self.block.value(name, *first).is_some()
         {
-            let values: Vec<Value> = self
-                .rows
-                .iter()
-                .map(|&i| self.block.value(name, i).map_or(Value::Null, |v| v.0))
-                .collect();
+            let values: Vec<Value> =
+                self.rows.iter().map(|&i| self.block.value(name, i).map_or(Value::Null, |v| v.0)).collect();
             if values.iter().all(|v| matches!(v, Value::Bool(_) | Value::Null))
                 && values.iter().any(|v| matches!(v, Value::Bool(_)))
             {
@@ -443,7 +437,11 @@ impl Judge<'_> {
         out
     }
 
-    fn severities<B: Block>(&self, check: &Check, columns: &Cached<'_, B>) -> (Severity, Option<(BooleanChunked, Severity)>) {
+    fn severities<B: Block>(
+        &self,
+        check: &Check,
+        columns: &Cached<'_, B>,
+    ) -> (Severity, Option<(BooleanChunked, Severity)>) {
         match (self.world.policy.severity.get(&check.id), &check.escalate) {
             // The house's own word is final.
             (Some(own), _) => (*own, None),
@@ -460,8 +458,7 @@ impl Judge<'_> {
         column: &mut [Mark],
         out: &mut Judged,
     ) {
-        let rows: Vec<usize> =
-            column.iter().enumerate().filter(|(_, m)| **m == Mark::Failed).map(|(i, _)| i).collect();
+        let rows: Vec<usize> = column.iter().enumerate().filter(|(_, m)| **m == Mark::Failed).map(|(i, _)| i).collect();
         if rows.is_empty() {
             return;
         }
@@ -521,12 +518,7 @@ impl Judge<'_> {
     /// A placeholder of a sentence.
     fn say<B: Block>(&self, block: &B, i: usize, finding: &Finding, name: &str) -> String {
         if let Some(policy) = name.strip_prefix(':') {
-            return self
-                .world
-                .policy
-                .scalar(policy)
-                .map_or(Value::Null, Value::Number)
-                .words(policy_unit(policy));
+            return self.world.policy.scalar(policy).map_or(Value::Null, Value::Number).words(policy_unit(policy));
         }
         if let Some((value, unit)) = block.value(name, i) {
             return value.words(unit);
@@ -594,13 +586,7 @@ impl Judge<'_> {
         }
     }
 
-    fn aggregate<B: Block>(
-        &self,
-        block: &B,
-        columns: &Cached<'_, B>,
-        marks: &[Option<Vec<Mark>>],
-        out: &mut Judged,
-    ) {
+    fn aggregate<B: Block>(&self, block: &B, columns: &Cached<'_, B>, marks: &[Option<Vec<Mark>>], out: &mut Judged) {
         let n = block.len();
         let worst = |ids: &mut dyn Iterator<Item = usize>| -> Option<Vec<Mark>> {
             let mut all: Option<Vec<Mark>> = None;
@@ -694,13 +680,13 @@ impl Judge<'_> {
                 sketch.survival[class] += 1;
             }
             let required = required.value(s) == Value::Bool(true);
-            if required {
-                if let Value::Number(m) = lead.value(s) {
-                    let limits = [-1440.0, -60.0, 0.0, 60.0, 480.0, 1440.0, 10_080.0];
-                    // Classes are half-open upwards: a lead of exactly 0 is not late.
-                    let class = limits.iter().position(|limit| m < *limit).unwrap_or(7);
-                    sketch.lead[class] += 1;
-                }
+            if let (true, Value::Number(m)) = (required, lead.value(s)) {
+                // A lead of exactly 0 is not late, one of exactly a day not older than a day.
+                let late = [-1440.0, -60.0, 0.0].iter().position(|limit| m < *limit);
+                let class = late.unwrap_or_else(|| {
+                    [60.0, 480.0, 1440.0, 10_080.0].iter().position(|limit| m <= *limit).map_or(7, |i| i + 3)
+                });
+                sketch.lead[class] += 1;
             }
             let class = match inactive.value(s) {
                 Value::Number(d) => [7.0, 30.0, 90.0, 365.0].iter().position(|limit| d <= *limit).unwrap_or(4),

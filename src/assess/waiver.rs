@@ -108,7 +108,12 @@ impl<'a> Waiver<'a> {
         let mut waiver = Waiver { rule, state: State::Active, ends: 0, reset: None, credential: None };
         for id in &rule.checks {
             let check = catalogue.get(id).ok_or_else(|| {
-                error(config, rule, format!("there is no check \"{id}\""), "`regrant list checks` names them all".to_owned())
+                error(
+                    config,
+                    rule,
+                    format!("there is no check \"{id}\""),
+                    "`regrant list checks` names them all".to_owned(),
+                )
             })?;
             let slot = match check.subject {
                 SubjectKind::Reset => &mut waiver.reset,
@@ -155,11 +160,7 @@ impl<'a> Waiver<'a> {
 ///
 /// # Errors
 /// The first waiver that the same identity requested and approved.
-pub fn independent(
-    config: &Config,
-    waivers: &[Waiver<'_>],
-    lookup: &dyn Fn(&str) -> Known,
-) -> Result<(), WaiverError> {
+pub fn independent(config: &Config, waivers: &[Waiver<'_>], lookup: &dyn Fn(&str) -> Known) -> Result<(), WaiverError> {
     for waiver in waivers {
         let (a, b) = (lookup(&waiver.rule.requested_by), lookup(&waiver.rule.approved_by));
         if let (Known::One(x), Known::One(y)) = (a, b)

@@ -22,9 +22,8 @@ pub fn approval<'s>(s: &'s S<'_>) -> &'s Approval {
         let named = s.has(event::TICKET);
         let ticket = if named { named_ticket(s) } else { s.world.ticket_by_subject(s.row) };
         let tickets = &s.world.settled.tickets;
-        let says = |r: usize| {
-            tickets.text(ticket::APPROVER, r) != EMPTY || tickets.instant(ticket::DECIDED_AT, r).is_some()
-        };
+        let says =
+            |r: usize| tickets.text(ticket::APPROVER, r) != EMPTY || tickets.instant(ticket::DECIDED_AT, r).is_some();
         let source = if s.text(event::APPROVER) != EMPTY || s.instant(event::APPROVED_AT).is_some() {
             Some("event")
         } else if ticket.is_some_and(says) {

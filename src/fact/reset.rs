@@ -223,9 +223,8 @@ fn target_on_leave(s: &S<'_>) -> Option<bool> {
     let speaks = s.speaking()?;
     let zone: Tz = s.world.config.zone();
     let until = s.at + (s.world.policy.roster_freshness_days * DAY as f64) as i64;
-    let dated = speaks.statuses.iter().map(|(date, status)| {
-        (date.map_or(s.world.as_of, |d| time::midnight(d, zone)), *status)
-    });
+    let dated =
+        speaks.statuses.iter().map(|(date, status)| (date.map_or(s.world.as_of, |d| time::midnight(d, zone)), *status));
     // The first roster at or after the reset; of one instant the first that was read.
     let first = dated.filter(|(at, _)| s.at <= *at && *at <= until).min_by_key(|x| x.0)?;
     let covered = s.world.register.covering(s.world.settled, periods, s.at).is_some();

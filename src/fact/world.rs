@@ -374,9 +374,10 @@ impl<'a> World<'a> {
                 .filter(|&&r| this.executor_key[r as usize] != this.target_key[r as usize])
                 .map(|&r| (this.executor_key[r as usize], this.at(r as usize), r)),
         );
-        let led = resets.iter().copied().filter(|&r| {
-            this.self_service(r as usize) != Some(true) && !this.automated(r as usize)
-        });
+        let led = resets
+            .iter()
+            .copied()
+            .filter(|&r| this.self_service(r as usize) != Some(true) && !this.automated(r as usize));
         let by_executor = TimeIndex::build(names, led.map(|r| (this.executor_key[r as usize], this.at(r as usize), r)));
         let by_hand = resets.iter().copied().filter(|&r| !this.automated(r as usize));
         let by_target = TimeIndex::build(names, by_hand.map(|r| target(this, r)));
@@ -544,9 +545,7 @@ impl<'a> World<'a> {
     }
 
     fn population(&mut self, known: &[u32]) {
-        let inside = |t: i64| {
-            self.config.since.is_none_or(|s| s <= t) && self.config.until.is_none_or(|u| t < u)
-        };
+        let inside = |t: i64| self.config.since.is_none_or(|s| s <= t) && self.config.until.is_none_or(|u| t < u);
         let resets: Vec<u32> = known
             .iter()
             .copied()
@@ -756,7 +755,8 @@ mod tests {
 
     #[test]
     fn every_member_of_a_burst_sees_the_whole_burst() {
-        let acts: Vec<(Key, i64, u32)> = [0, 10, 10, 25, 100].iter().enumerate().map(|(i, &t)| (7, t, i as u32)).collect();
+        let acts: Vec<(Key, i64, u32)> =
+            [0, 10, 10, 25, 100].iter().enumerate().map(|(i, &t)| (7, t, i as u32)).collect();
         let mut out = vec![0; 5];
         burst(&acts, 25, |r| r, &mut out);
         // (0, 25] has three acts of 10, 10, 25; (-15, 10] has three of 0, 10, 10.
@@ -766,14 +766,14 @@ mod tests {
     #[test]
     fn index_looks_both_ways() {
         for identities in [0, 2, 9] {
-        let index = TimeIndex::build(identities, [(1, 5, 0), (1, 9, 1), (2, 1, 2)].into_iter());
-        assert_eq!(index.before(1, 9), Some((5, 0)));
-        assert_eq!(index.from(1, 9), Some((9, 1)));
-        assert_eq!(index.before(1, 5), None);
-        assert_eq!(index.from(1, 10), None);
-        assert_eq!(index.before(2, 1), None);
-        assert_eq!(index.before(0, 99), None);
-        assert_eq!(index.from(5, 0), None);
+            let index = TimeIndex::build(identities, [(1, 5, 0), (1, 9, 1), (2, 1, 2)].into_iter());
+            assert_eq!(index.before(1, 9), Some((5, 0)));
+            assert_eq!(index.from(1, 9), Some((9, 1)));
+            assert_eq!(index.before(1, 5), None);
+            assert_eq!(index.from(1, 10), None);
+            assert_eq!(index.before(2, 1), None);
+            assert_eq!(index.before(0, 99), None);
+            assert_eq!(index.from(5, 0), None);
         }
     }
 }

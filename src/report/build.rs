@@ -164,7 +164,11 @@ fn input_results(work: &Work<'_>) -> Vec<Input> {
             mapping: input.mapping.clone(),
             recognised_by: input.recognised_by.clone(),
             table: input.table().map_or("", Table::name).to_owned(),
-            tables: input.reports.keys().map(|t| (t.name().to_owned(), input.rows.get(t).copied().unwrap_or(0))).collect(),
+            tables: input
+                .reports
+                .keys()
+                .map(|t| (t.name().to_owned(), input.rows.get(t).copied().unwrap_or(0)))
+                .collect(),
             read: input.read,
             accepted: input.accepted,
             out_of_scope: input.out_of_scope,
@@ -223,7 +227,8 @@ fn population(work: &Work<'_>) -> Population {
         *out.resets_by_system.entry(system.to_owned()).or_default() += 1;
         let kind = match world.register.identity_of(world.target_key[row]) {
             Some(id) => world.kind_of(id),
-            None => crate::fact::reset::word(event::KINDS, settled.events.code(event::TARGET_KIND, row)).unwrap_or("unknown"),
+            None => crate::fact::reset::word(event::KINDS, settled.events.code(event::TARGET_KIND, row))
+                .unwrap_or("unknown"),
         };
         *out.resets_by_target_kind.entry(kind.to_owned()).or_default() += 1;
     }
@@ -491,7 +496,11 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
         (Table::Person, "no HR roster was supplied", ["target_offboarded", "target_known", "owner_known"].as_slice()),
         (Table::Workload, "no register of workloads was supplied", &["target_known", "owner_known"]),
         (Table::Account, "no directory export was supplied", &["account_disabled", "days_inactive"]),
-        (Table::Credential, "no credential inventory was supplied", &["prior_credentials", "prior_unrevoked", "active"]),
+        (
+            Table::Credential,
+            "no credential inventory was supplied",
+            &["prior_credentials", "prior_unrevoked", "active"],
+        ),
         (Table::Ticket, "no tickets were supplied", &["ticket_found", "approval_present"]),
         (Table::Event, "no identity log was supplied", &["action"]),
     ] {
@@ -502,7 +511,13 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
     let ambiguous = world.register.ambiguous(texts);
     let names = ambiguous.iter().map(|n| (*n).to_owned()).collect();
     let weak = with_facts(&["target_known", "owner_known", "identity_known"]);
-    add("ambiguous-alias", "names that lead to more than one identity resolve to none".to_owned(), ambiguous.len(), names, weak);
+    add(
+        "ambiguous-alias",
+        "names that lead to more than one identity resolve to none".to_owned(),
+        ambiguous.len(),
+        names,
+        weak,
+    );
     let conflicts: Vec<String> = settled.period_conflicts.iter().map(|&t| texts.get(t).to_owned()).collect();
     let title = "people for whom rosters disagree about the end of a period; the earliest end counts".to_owned();
     add("period-conflict", title, conflicts.len(), conflicts, with_facts(&["target_offboarded"]));
@@ -514,15 +529,13 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
         .collect();
     let title = "periods whose end is inferred from absence in the next roster".to_owned();
     add("inferred-end", title, inferred.len(), inferred, with_facts(&["target_offboarded"]));
-    let title = format!("events later than `as_of` ({}) are counted and feed nothing", time::format_instant(world.as_of));
+    let title =
+        format!("events later than `as_of` ({}) are counted and feed nothing", time::format_instant(world.as_of));
     add("after-as-of", title, world.future as usize, Vec::new(), Vec::new());
-    let naive: Vec<String> = settled
-        .inputs
-        .iter()
-        .filter(|i| i.naive_zone.is_some() && i.zone_assumed)
-        .map(|i| i.path.clone())
-        .collect();
-    let title = "inputs with instants that name no zone were read as UTC; set `timezone` for them in the config".to_owned();
+    let naive: Vec<String> =
+        settled.inputs.iter().filter(|i| i.naive_zone.is_some() && i.zone_assumed).map(|i| i.path.clone()).collect();
+    let title =
+        "inputs with instants that name no zone were read as UTC; set `timezone` for them in the config".to_owned();
     add("zone-assumed", title, naive.len(), naive, Vec::new());
     let unresolved: BTreeSet<&str> = world
         .resets
@@ -531,19 +544,37 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
         .map(|&r| texts.get(settled.events.text(event::TARGET, r as usize)))
         .collect();
     let examples = unresolved.iter().map(|t| (*t).to_owned()).collect();
-    add("unresolved-target", "targets of resets that resolve to nobody".to_owned(), unresolved.len(), examples, Vec::new());
+    add(
+        "unresolved-target",
+        "targets of resets that resolve to nobody".to_owned(),
+        unresolved.len(),
+        examples,
+        Vec::new(),
+    );
     let rejected: Vec<String> = settled
         .inputs
         .iter()
         .flat_map(|i| i.rejected_reasons.iter().map(move |(why, n)| format!("{}: {n} × {why}", i.path)))
         .collect();
     let count = settled.rejected.len();
-    add("rejected-records", "records that could not be used; each is in rejected.csv".to_owned(), count, rejected, Vec::new());
+    add(
+        "rejected-records",
+        "records that could not be used; each is in rejected.csv".to_owned(),
+        count,
+        rejected,
+        Vec::new(),
+    );
     for input in settled.inputs.iter().filter(|i| i.expected_records.is_some_and(|n| n != i.read)) {
         let expected = input.expected_records.unwrap_or_default();
         let title = format!("{} has {} records; the config expects {expected}", input.path, input.read);
         let weak = work.catalogue.checks.iter().filter(|c| short_inputs(work, c).iter().any(|i| i.path == input.path));
-        add("control-total", title, input.read.abs_diff(expected) as usize, Vec::new(), weak.map(|c| c.id.clone()).collect());
+        add(
+            "control-total",
+            title,
+            input.read.abs_diff(expected) as usize,
+            Vec::new(),
+            weak.map(|c| c.id.clone()).collect(),
+        );
     }
     if work.request.config.timezone.is_none() {
         let title = "no `timezone` in the config: dates are read in UTC and working hours are not known".to_owned();
@@ -552,43 +583,53 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
     out
 }
 
-const SURVIVAL: [(&str, bool); 8] = [
-    ("ended at once", false),
-    ("up to 15 min", false),
-    ("up to 1 h", true),
-    ("up to 1 d", true),
-    ("up to 7 d", true),
-    ("longer", true),
-    ("still alive", true),
-    ("not known", false),
+/// Label and upper limit in minutes; a class is bad when it reaches beyond what the policy gives people's credentials.
+const SURVIVAL: [(&str, Option<f64>); 8] = [
+    ("ended at once", Some(0.0)),
+    ("up to 15 min", Some(15.0)),
+    ("up to 1 h", Some(60.0)),
+    ("up to 1 d", Some(1440.0)),
+    ("up to 7 d", Some(10_080.0)),
+    ("longer", Some(f64::INFINITY)),
+    ("still alive", Some(f64::INFINITY)),
+    ("not known", None),
 ];
-const LEAD: [(&str, bool); 8] = [
-    ("over 1 d late", true),
-    ("1 h to 1 d late", true),
-    ("up to 1 h late", true),
-    ("up to 1 h before", false),
-    ("1 to 8 h before", false),
-    ("8 h to 1 d before", false),
-    ("1 to 7 d before", true),
-    ("over 7 d before", true),
+/// Label and upper limit in minutes; late ones are negative and always bad, early ones beyond the policy's age.
+const LEAD: [(&str, Option<f64>); 8] = [
+    ("over 1 d late", Some(f64::INFINITY)),
+    ("1 h to 1 d late", Some(f64::INFINITY)),
+    ("up to 1 h late", Some(f64::INFINITY)),
+    ("up to 1 h before", Some(60.0)),
+    ("1 to 8 h before", Some(480.0)),
+    ("8 h to 1 d before", Some(1440.0)),
+    ("1 to 7 d before", Some(10_080.0)),
+    ("over 7 d before", Some(f64::INFINITY)),
 ];
-const DORMANCY: [(&str, bool); 6] = [
-    ("up to 7 d", false),
-    ("up to 30 d", false),
-    ("up to 90 d", false),
-    ("up to 1 year", true),
-    ("longer", true),
-    ("not known", false),
+/// Label and upper limit in days; bad beyond the policy's dormancy.
+const DORMANCY: [(&str, Option<f64>); 6] = [
+    ("up to 7 d", Some(7.0)),
+    ("up to 30 d", Some(30.0)),
+    ("up to 90 d", Some(90.0)),
+    ("up to 1 year", Some(365.0)),
+    ("longer", Some(f64::INFINITY)),
+    ("not known", None),
 ];
 
 fn series(work: &Work<'_>) -> Series {
     let sketch: &Sketch = &work.judged.sketch;
-    let bars = |names: &[(&str, bool)], counts: &[u64]| -> Vec<Bar> {
+    let policy = work.world.policy;
+    let bars = |names: &[(&str, Option<f64>)], counts: &[u64], allowed: f64| -> Vec<Bar> {
         if counts.iter().all(|n| *n == 0) {
             return Vec::new();
         }
-        let bar = |((label, bad), count): (&(&str, bool), &u64)| Bar { label: (*label).to_owned(), count: *count, bad: *bad };
-        names.iter().zip(counts).map(bar).collect()
+        let pairs = names.iter().zip(counts);
+        pairs
+            .map(|((label, limit), count)| Bar {
+                label: (*label).to_owned(),
+                count: *count,
+                bad: limit.is_some_and(|limit| limit > allowed),
+            })
+            .collect()
     };
     let mut days = Vec::new();
     if let (Some((first, _)), Some((last, _))) = (sketch.days.first_key_value(), sketch.days.last_key_value()) {
@@ -611,9 +652,9 @@ fn series(work: &Work<'_>) -> Series {
     Series {
         hours: if days.is_empty() { Vec::new() } else { sketch.hours.clone() },
         days,
-        survival: bars(&SURVIVAL, &sketch.survival),
-        approval_lead: bars(&LEAD, &sketch.lead),
-        dormancy: bars(&DORMANCY, &sketch.dormancy),
+        survival: bars(&SURVIVAL, &sketch.survival, policy.revocation_human),
+        approval_lead: bars(&LEAD, &sketch.lead, policy.approval_max_age_minutes),
+        dormancy: bars(&DORMANCY, &sketch.dormancy, policy.dormant_days),
         executors,
     }
 }
@@ -801,10 +842,19 @@ fn moments(work: &Work<'_>, wanted: &BTreeSet<Key>) -> BTreeMap<Key, Vec<(i64, M
         let tickets = &settled.tickets;
         let key = world.register.key(texts, tickets.text(ticket::SUBJECT, row), EMPTY);
         if let (true, Some(t)) = (wanted.contains(&key), tickets.instant(ticket::DECIDED_AT, row)) {
-            let decision = crate::fact::reset::word(ticket::DECISIONS, tickets.code(ticket::DECISION, row)).unwrap_or("decided");
+            let decision =
+                crate::fact::reset::word(ticket::DECISIONS, tickets.code(ticket::DECISION, row)).unwrap_or("decided");
             let id = texts.get(tickets.text(ticket::TICKET, row));
             let who = texts.get(tickets.text(ticket::APPROVER, row));
-            put(key, t, "approval", format!("ticket {id} {decision} by {who}"), "", tickets.file[row], tickets.record[row]);
+            put(
+                key,
+                t,
+                "approval",
+                format!("ticket {id} {decision} by {who}"),
+                "",
+                tickets.file[row],
+                tickets.record[row],
+            );
         }
     }
     for &key in wanted {

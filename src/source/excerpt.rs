@@ -35,7 +35,8 @@ mod tests {
 
     #[test]
     fn secrets_go_and_ids_stay() {
-        let text = excerpt("E1,okta,password: hunter2,eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0,ann@corp.example");
+        let text =
+            excerpt("E1,okta,password: hunter2,eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0,ann@corp.example");
         assert_eq!(text, "E1,okta,password: [removed],[removed],ann@corp.example");
         assert!(excerpt(&"日本語".repeat(500)).chars().count() <= 161);
     }

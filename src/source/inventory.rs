@@ -161,7 +161,9 @@ impl Inventory {
         if matches!(head[start], b'{' | b'[') {
             return Ok(self.recognise_json(&head, only, &because));
         }
-        if head.contains(&0) || std::str::from_utf8(&head[..head.len().min(512)]).is_err_and(|e| e.error_len().is_some()) {
+        if head.contains(&0)
+            || std::str::from_utf8(&head[..head.len().min(512)]).is_err_and(|e| e.error_len().is_some())
+        {
             return Ok(Err("not text (neither UTF-8 nor UTF-16 with a byte order mark)".to_owned()));
         }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(head.as_slice());
@@ -171,14 +173,19 @@ impl Inventory {
         }
         let header: Vec<String> = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
         Ok(match only {
-            Some(Only::Table(table)) => named_table(table, &header).map(|()| (Recognised::CanonicalCsv(table), because(""))),
+            Some(Only::Table(table)) => {
+                named_table(table, &header).map(|()| (Recognised::CanonicalCsv(table), because("")))
+            }
             Some(Only::Source(source)) => Ok((Recognised::SourceCsv(source), because(""))),
             None => match Table::recognise(&header) {
-                Some(table) => {
-                    Ok((Recognised::CanonicalCsv(table), format!("its header has every required column of `{}`", table.name())))
-                }
+                Some(table) => Ok((
+                    Recognised::CanonicalCsv(table),
+                    format!("its header has every required column of `{}`", table.name()),
+                )),
                 None => match self.mappings.iter().position(|m| m.recognises_csv(&header)) {
-                    Some(i) => Ok((Recognised::SourceCsv(i), format!("its header is that of {}", self.mappings[i].title))),
+                    Some(i) => {
+                        Ok((Recognised::SourceCsv(i), format!("its header is that of {}", self.mappings[i].title)))
+                    }
                     None => Err(format!("no known header; its columns begin: {}", shorten(&header.join(", ")))),
                 },
             },
@@ -228,7 +235,10 @@ impl Inventory {
                 }
                 for (i, source) in self.mappings.iter().enumerate() {
                     if let Some(shape) = envelope(source, false) {
-                        return Ok((Recognised::SourceJson(i, shape), format!("its records look like {}", source.title)));
+                        return Ok((
+                            Recognised::SourceJson(i, shape),
+                            format!("its records look like {}", source.title),
+                        ));
                     }
                 }
                 if names.is_empty() {
@@ -251,7 +261,12 @@ fn named_table(table: Table, names: &[String]) -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(format!("named for the table `{}`, but it lacks the required column{} {}", table.name(), if missing.len() == 1 { "" } else { "s" }, missing.join(", ")))
+    Err(format!(
+        "named for the table `{}`, but it lacks the required column{} {}",
+        table.name(),
+        if missing.len() == 1 { "" } else { "s" },
+        missing.join(", ")
+    ))
 }
 
 fn shorten(text: &str) -> String {
@@ -276,9 +291,10 @@ fn first_records(head: &[u8], envelope: Option<&str>) -> Vec<Value> {
 
 fn walk(root: &Path, found: &mut Vec<Candidate>) -> Result<(), SourceError> {
     let hidden = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with('.');
-    let walk = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|e| {
-        e.depth() == 0 || !(hidden(e.file_name()) || e.file_type().is_dir() && is_report(e.path()))
-    });
+    let walk = walkdir::WalkDir::new(root)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|e| e.depth() == 0 || !(hidden(e.file_name()) || e.file_type().is_dir() && is_report(e.path())));
     for entry in walk {
         let entry = entry.map_err(|e| SourceError::Unreadable {
             path: e.path().unwrap_or(root).to_owned(),

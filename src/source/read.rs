@@ -133,6 +133,8 @@ struct Decoder {
     system: Option<String>,
 }
 
+/// A row of a source mapping: its table, the columns it reports, its cells.
+type ReadyRow = (Table, u32, Vec<(usize, String)>);
 /// The last record that was read whole, and what went wrong after it.
 type Broken = (u64, String);
 type Source = Box<dyn std::io::Read + Send>;
@@ -218,15 +220,13 @@ impl Decoder {
             self.input.read += 1;
             match piece {
                 json::Piece::Broken(bytes) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
-                json::Piece::Record(bytes) => {
-                    match self.json_row(&mut builder, bytes, &mut mask, &mut ignored) {
-                        Ok(()) => builder.commit(self.index, self.input.read as u32, 0),
-                        Err(reason) => {
-                            builder.forget();
-                            self.reject(&reason, &String::from_utf8_lossy(bytes));
-                        }
+                json::Piece::Record(bytes) => match self.json_row(&mut builder, bytes, &mut mask, &mut ignored) {
+                    Ok(()) => builder.commit(self.index, self.input.read as u32, 0),
+                    Err(reason) => {
+                        builder.forget();
+                        self.reject(&reason, &String::from_utf8_lossy(bytes));
                     }
-                }
+                },
             }
             ControlFlow::Continue(())
         });
@@ -282,7 +282,12 @@ impl Decoder {
         self.input.can_show = mapping.actions().into_iter().map(str::to_owned).collect();
     }
 
-    fn source_json(&mut self, mapping: &SourceMapping, envelope: Option<&str>, mut reader: Source) -> Result<(), Broken> {
+    fn source_json(
+        &mut self,
+        mapping: &SourceMapping,
+        envelope: Option<&str>,
+        mut reader: Source,
+    ) -> Result<(), Broken> {
         self.prepare(mapping);
         let done = json::for_each(&mut reader, envelope, &mut |piece| {
             self.input.read += 1;
@@ -336,7 +341,7 @@ impl Decoder {
             MappedOutcome::Rows(rows) => rows,
         };
         // All or nothing: half a record would be neither accepted nor rejected.
-        let mut ready: Vec<(Table, u32, Vec<(usize, String)>)> = Vec::new();
+        let mut ready: Vec<ReadyRow> = Vec::new();
         for row in rows {
             let table = Table::named(row.table).expect("a mapping names canonical tables, which lint checks");
             let mut cells: Vec<(usize, String)> =

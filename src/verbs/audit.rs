@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::layout::shown;
 use super::{Said, VerbError, config, summary};
 use crate::cli::{Audit, FailOn, format_id};
-use crate::config::Config;
+use crate::config::{Config, FORMATS};
 use crate::render::folder::{Exchange, Staging};
 use crate::render::{self, Bundle, Formats, html};
 use crate::report::model::{Assessment, Finding};
@@ -30,10 +30,12 @@ pub fn audit(args: &Audit, started: i64, progress: &Progress) -> Result<Said, Ve
             "`--until` is exclusive and must lie after `--since`; one of the two may come from the config",
         ));
     }
-    if let Some(names) = &args.format {
-        config.formats.clone_from(names);
+    let formats = Formats::parse(args.format.as_ref().unwrap_or(&config.formats).iter().map(|name| format_id(name)))?;
+    if args.format.is_some() {
+        // `run.toml` must parse again, and a config names no file that is written in any case.
+        let kept = formats.ids().iter().filter(|id| FORMATS.contains(id));
+        config.formats = kept.map(|id| (*id).to_owned()).collect();
     }
-    let formats = Formats::parse(config.formats.iter().map(|name| format_id(name)))?;
     if let Some(FailOn(least)) = args.fail_on {
         config.fail_on = least;
     }

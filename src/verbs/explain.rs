@@ -175,9 +175,6 @@ fn tell(finding: &Finding, assessment: &Assessment) -> String {
     let check: Option<&CheckResult> = assessment.checks.iter().find(|check| check.id == finding.check);
     let mut out = format!("{}\n\n", shown(&finding.finding_id));
     let mut because = finding.because.trim().to_owned();
-    if let Some(first) = because.chars().next() {
-        because.replace_range(..first.len_utf8(), &first.to_uppercase().collect::<String>());
-    }
     if !because.ends_with('.') {
         because.push('.');
     }
@@ -240,9 +237,21 @@ fn tell(finding: &Finding, assessment: &Assessment) -> String {
     }
     if !finding.requirements.is_empty() {
         heading(&mut out, "Requirements it is evidence for");
-        out.push_str(&wrapped(&shown(&finding.requirements.join(", ")), 2));
+        let rows: Vec<_> = finding
+            .requirements
+            .iter()
+            .map(|id| vec![shown(id), shown(requirement_title(id, assessment).unwrap_or_default())])
+            .collect();
+        out.push_str(&columns(&rows, 2));
     }
     out
+}
+
+/// The title of `framework:id`; null when no official one is known.
+fn requirement_title<'a>(of: &str, assessment: &'a Assessment) -> Option<&'a str> {
+    let (framework, id) = of.split_once(':')?;
+    let framework = assessment.frameworks.iter().find(|one| one.id == framework)?;
+    framework.requirements.iter().find(|one| one.id == id)?.title.as_deref()
 }
 
 fn words(value: &Json, unit: Unit) -> String {

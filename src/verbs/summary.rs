@@ -16,6 +16,10 @@ const INPUTS: usize = 20;
 const SKIPPED: usize = 10;
 /// Missing facts named for one check.
 const MISSING: usize = 3;
+/// Checks that fail.
+const FAILING: usize = 20;
+/// Entries of data quality.
+const HOLES: usize = 10;
 
 /// The whole summary; `place` is what to open.
 pub fn full(a: &Assessment, place: &Path) -> String {
@@ -25,6 +29,7 @@ pub fn full(a: &Assessment, place: &Path) -> String {
     controls(&mut out, a);
     findings(&mut out, a);
     inconclusive(&mut out, a);
+    holes(&mut out, a);
     let _ = write!(out, "\nReport: {}\n", shown(&place.to_string_lossy()));
     out
 }
@@ -60,7 +65,7 @@ fn header(a: &Assessment) -> String {
     let zone: Option<Tz> = a.run.timezone.as_deref().and_then(|name| name.parse().ok());
     let boundary = |text: &String| boundary(text, zone.unwrap_or(Tz::UTC));
     let period = match (a.run.since.as_ref().map(boundary), a.run.until.as_ref().map(boundary)) {
-        (Some(since), Some(until)) => format!("{since} until before {until}"),
+        (Some(since), Some(until)) => format!("{since} up to, not including, {until}"),
         (Some(since), None) => format!("from {since}"),
         (None, Some(until)) => format!("before {until}"),
         (None, None) => "all resets in the data".to_owned(),
@@ -181,36 +186,37 @@ fn controls(out: &mut String, a: &Assessment) {
     for control in &a.controls {
         let (sign, word) = verdict(control.verdict);
         let _ = writeln!(out, "  {sign} {}", shown(&control.title));
-        out.push_str(&wrapped(&format!("{word}: {}", divided(&control.counts)), 6));
+        out.push_str(&wrapped(&format!("{word}: {}", divided(&control.counts, control.verdict)), 6));
     }
 }
 
-/// The population in words, always in the same order.
-fn divided(c: &Counts) -> String {
-    let concerned = c.population - c.not_applicable.min(c.population);
+/// The population in words, always in the same order. The first part carries the population, and leaves out the word
+/// that the verdict before it has just said.
+fn divided(c: &Counts, verdict: Standing) -> String {
+    if c.population == 0 {
+        return "nothing was there to judge".to_owned();
+    }
+    let concerned = concerned(c);
     if concerned == 0 {
-        return match c.population {
-            0 => "nothing was there to judge".to_owned(),
-            all => format!("applies to none of {}", number(all)),
-        };
+        return format!("applies to none of {}", number(c.population));
     }
-    let mut parts = Vec::new();
-    if c.failed > 0 {
-        parts.push(format!("{} {}", number(c.failed), if c.failed == 1 { "fails" } else { "fail" }));
-    }
-    if c.waived > 0 {
-        parts.push(format!("{} accepted", number(c.waived)));
-    }
-    if c.indeterminate > 0 {
-        parts.push(format!("{} cannot be judged", number(c.indeterminate)));
-    }
-    if c.passed > 0 {
-        parts.push(format!("{} {}", number(c.passed), if c.passed == 1 { "holds" } else { "hold" }));
-    }
-    // "37 of 3,018 fail": the first part carries the population.
-    let mut text = parts.join(", ");
-    if let Some((first, rest)) = text.split_once(' ') {
-        text = format!("{first} of {} {rest}", number(concerned));
+    let verb = |n: u64, one: &'static str, many: &'static str| if n == 1 { one } else { many };
+    let parts = [
+        (c.failed, verb(c.failed, "fails", "fail"), Some(Standing::Fail)),
+        (c.waived, "accepted", None),
+        (c.indeterminate, "cannot be judged", Some(Standing::CannotConclude)),
+        (c.passed, verb(c.passed, "holds", "hold"), Some(Standing::Pass)),
+    ];
+    let mut text = String::new();
+    for (n, word, said) in parts.into_iter().filter(|part| part.0 > 0) {
+        if !text.is_empty() {
+            let _ = write!(text, ", {} {word}", number(n));
+            continue;
+        }
+        let _ = write!(text, "{} of {}", number(n), number(concerned));
+        if said != Some(verdict) {
+            let _ = write!(text, " {word}");
+        }
     }
     match c.not_applicable {
         0 => text,
@@ -236,7 +242,7 @@ fn findings(out: &mut String, a: &Assessment) {
     let _ = write!(out, "\nChecks that fail\n");
     let rows: Vec<Vec<String>> = failing
         .iter()
-        .take(INPUTS)
+        .take(FAILING)
         .map(|check| {
             let severity = check.severity.map_or("", |severity| severity.as_str());
             let of = format!("{} of {}", number(check.counts.failed), number(concerned(&check.counts)));
@@ -244,7 +250,7 @@ fn findings(out: &mut String, a: &Assessment) {
         })
         .collect();
     out.push_str(&columns(&rows, 2));
-    omitted(out, failing.len(), INPUTS);
+    omitted(out, failing.len(), FAILING);
 }
 
 fn concerned(c: &Counts) -> u64 {
@@ -266,15 +272,29 @@ fn why(check: &CheckResult) -> String {
     missing.sort_by_key(|(fact, n)| (std::cmp::Reverse(*n), *fact));
     let facts: Vec<String> = missing.iter().take(MISSING).map(|(fact, n)| format!("{fact} ({})", number(*n))).collect();
     match (&check.inconclusive, facts.is_empty()) {
-        (Some(words), _) => words.clone(),
-        (None, false) => format!(
-            "{} of {}: {}",
-            number(check.counts.indeterminate),
-            number(concerned(&check.counts)),
-            facts.join(", ")
-        ),
+        (Some(words), true) => words.clone(),
         (None, true) => format!("{} of {}", number(check.counts.indeterminate), number(concerned(&check.counts))),
+        (_, false) => {
+            let of = (number(check.counts.indeterminate), number(concerned(&check.counts)));
+            format!("{} of {}: {}", of.0, of.1, facts.join(", "))
+        }
     }
+}
+
+fn holes(out: &mut String, a: &Assessment) {
+    if a.data_quality.is_empty() {
+        return;
+    }
+    let _ = write!(out, "\nWhat weakens these conclusions\n");
+    let widest = a.data_quality.iter().take(HOLES).map(|hole| number(hole.count).len()).max().unwrap_or(0);
+    let rows: Vec<Vec<String>> = a
+        .data_quality
+        .iter()
+        .take(HOLES)
+        .map(|hole| vec![format!("{:>widest$}", number(hole.count)), shown(&hole.title)])
+        .collect();
+    out.push_str(&columns(&rows, 2));
+    omitted(out, a.data_quality.len(), HOLES);
 }
 
 #[cfg(test)]
@@ -289,14 +309,14 @@ mod tests {
 
     #[test]
     fn populations_read_as_sentences() {
-        assert_eq!(
-            divided(&counts(3_018, 0, 37, 4, 120)),
-            "37 of 3,018 fail, 4 accepted, 120 cannot be judged, 2,857 hold"
-        );
-        assert_eq!(divided(&counts(3, 1, 1, 0, 0)), "1 of 2 fails, 1 holds; 1 is not concerned");
-        assert_eq!(divided(&counts(9, 0, 0, 0, 9)), "9 of 9 cannot be judged");
-        assert_eq!(divided(&counts(5, 5, 0, 0, 0)), "applies to none of 5");
-        assert_eq!(divided(&Counts::default()), "nothing was there to judge");
+        let fails = |c: Counts| divided(&c, Standing::Fail);
+        assert_eq!(fails(counts(3_018, 0, 37, 4, 120)), "37 of 3,018, 4 accepted, 120 cannot be judged, 2,857 hold");
+        assert_eq!(fails(counts(3, 1, 1, 0, 0)), "1 of 2, 1 holds; 1 is not concerned");
+        assert_eq!(fails(counts(3, 0, 0, 2, 0)), "2 of 3 accepted, 1 holds");
+        assert_eq!(divided(&counts(9, 0, 0, 0, 9), Standing::CannotConclude), "9 of 9");
+        assert_eq!(divided(&counts(9, 0, 0, 0, 0), Standing::CannotConclude), "9 of 9 hold");
+        assert_eq!(divided(&counts(5, 5, 0, 0, 0), Standing::NotApplicable), "applies to none of 5");
+        assert_eq!(divided(&Counts::default(), Standing::CannotConclude), "nothing was there to judge");
     }
 
     #[test]

@@ -1,0 +1,123 @@
+//! The documents say what the program does: columns, defaults, counts, examples and links are held against it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use regrant::check::Control;
+use regrant::check::catalogue::Catalogue;
+use regrant::config::{Config, Policy};
+use regrant::fact::Registry;
+use regrant::mappings::Mappings;
+use regrant::table::{Column, Table, Type};
+
+const README: &str = include_str!("../README.md");
+const TABLES: &str = include_str!("../docs/tables.md");
+const CONFIG: &str = include_str!("../docs/config.md");
+
+fn words(column: &Column) -> String {
+    match column.ty {
+        Type::Text | Type::Folded => "text".to_owned(),
+        Type::Alias => "name".to_owned(),
+        Type::List => "list".to_owned(),
+        Type::Bool => "yes/no".to_owned(),
+        Type::Instant => "instant".to_owned(),
+        Type::On => "date or instant".to_owned(),
+        Type::Enum(all) => all.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn rows(table: Table) -> String {
+    let row = |column: &Column| {
+        let name = if column.required { format!("**`{}`**", column.name) } else { format!("`{}`", column.name) };
+        format!("| {name} | {} | {} |\n", words(column), column.doc)
+    };
+    let rows: String = table.columns().iter().map(row).collect();
+    format!("| column | holds | |\n|---|---|---|\n{rows}")
+}
+
+/// The code blocks that open with `fence`, in order.
+fn blocks(text: &str, fence: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    let close = fence.trim_end_matches(|c: char| c != '`');
+    while let Some(line) = lines.next() {
+        if line == fence {
+            found.push(lines.by_ref().take_while(|line| *line != close).map(|line| format!("{line}\n")).collect());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_column_is_documented_as_it_is() {
+    for table in Table::ALL {
+        let heading = format!("\n## {}\n", table.name());
+        let section = TABLES.split_once(&heading).map(|(_, after)| after).unwrap_or_default();
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let rows = rows(table);
+        assert!(section.contains(&rows), "docs/tables.md, {}: the table should read\n\n{rows}", table.name());
+        let listed = section.lines().filter(|line| line.starts_with('|')).count();
+        assert_eq!(listed, rows.lines().count(), "docs/tables.md, {}: rows beyond the columns", table.name());
+    }
+}
+
+#[test]
+fn the_documented_defaults_are_the_defaults() {
+    let blocks = blocks(CONFIG, "```toml");
+    let whole = blocks.concat();
+    let config = Config::parse(&whole, Path::new("docs/config.md")).expect("docs/config.md is a config");
+    assert_eq!(config.policy.changed, Vec::<String>::new());
+    let defaults = Policy::default();
+    assert_eq!(config.policy, defaults);
+    let policy = blocks.last().expect("the policy is the last block");
+    let scalars = defaults.scalars();
+    for name in scalars.iter().map(|(name, _)| name) {
+        assert!(policy.lines().any(|line| line.split('=').next().map(str::trim) == Some(name)), "{name} is missing");
+    }
+    let tables = [&defaults.levels, &defaults.required, &defaults.channel_minutes, &defaults.tier_minutes];
+    for name in tables.into_iter().flat_map(BTreeMap::keys) {
+        assert!(policy.contains(&format!("\n{name} = ")), "{name} is missing");
+    }
+    assert_eq!((config.inputs.len(), config.waivers.len()), (1, 1));
+}
+
+#[test]
+fn the_readme_counts_the_checks_right() {
+    let registry = Registry::new(&Policy::default());
+    let mappings = Mappings::load(&[]).expect("the shipped files load");
+    let catalogue = Catalogue::load(&mappings, &registry).expect("the shipped checks load");
+    let all = catalogue.checks.len();
+    assert!(README.contains(&format!(
+        "\n{all} checks under {} controls.",
+        ["no", "one", "two", "three", "four", "five", "six"][Control::ALL.len()]
+    )));
+    for control in Control::ALL {
+        let count = catalogue.checks.iter().filter(|check| check.control == control).count();
+        let row = format!("| {} | {count} |", control.id());
+        assert!(README.contains(&row), "README.md should say {row}");
+    }
+}
+
+#[test]
+fn the_readme_s_check_can_be_used() {
+    let check = blocks(README, "````markdown").pop().expect("an example of a check");
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(home.path().join("checks")).expect("a folder in it");
+    std::fs::write(home.path().join("checks/unlock-by-vendor.md"), check).expect("a file in it");
+    let mappings = Mappings::load(&[home.path().to_owned()]).expect("a folder of mappings");
+    let catalogue = Catalogue::load(&mappings, &Registry::new(&Policy::default())).expect("a sound check");
+    assert_eq!(catalogue.get("unlock-by-vendor").expect("it is there").cases.len(), 1);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["README.md", "CHANGELOG.md", "docs/tables.md", "docs/config.md", "benches/README.md"] {
+        let text = std::fs::read_to_string(root.join(document)).expect("a document of ours");
+        let folder = root.join(document).parent().expect("it lies in a folder").to_owned();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let local = !target.is_empty() && !target.contains("://");
+            assert!(!local || folder.join(target).exists(), "{document} links to {target}");
+        }
+    }
+}
