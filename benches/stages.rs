@@ -35,16 +35,21 @@ fn texts(c: &mut Criterion) {
             aliases.iter().fold(0_u64, |sum, alias| sum + u64::from(interner.intern(alias)))
         });
     });
-    let mut part = Interner::default();
-    for alias in &aliases {
-        part.intern(alias);
-    }
+    let part = || {
+        let mut part = Interner::default();
+        for alias in &aliases {
+            part.intern(alias);
+        }
+        part
+    };
     group.throughput(Throughput::Elements(100_000));
     group.bench_function("absorb and fold", |b| {
         b.iter_batched(
-            Texts::default,
-            |mut texts| {
-                texts.absorb(&part);
+            // Two decoders that saw the same names: the first is taken over whole, the second is joined.
+            || (Texts::default(), part(), part()),
+            |(mut texts, first, second)| {
+                texts.absorb(first);
+                texts.absorb(second);
                 texts.fold_all();
                 texts
             },

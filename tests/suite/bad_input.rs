@@ -255,8 +255,8 @@ fn a_config_that_means_nothing_is_refused() {
         (waiver("weak-verificatoin", "sensitive", "bob"), "weak-verificatoin"),
         (waiver("weak-verification", "sensitiv", "bob"), "sensitiv"),
         (waiver("weak-verification", "sensitive AND", "bob"), "W-1"),
-        (waiver("weak-verification", "sensitive", "ANN"), "W-1"),
-        (waiver("weak-verification", "hours_since_offboarding = 'x'", "bob"), "hours_since_offboarding"),
+        (waiver("weak-verification", "sensitive", "ANN"), "approved_by"),
+        (waiver("weak-verification", "hours_since_offboarding = 'x'", "bob"), "W-1"),
     ] {
         refused(folder.whole(&text), names);
     }
@@ -555,5 +555,46 @@ fn the_sample_has_no_broken_record_that_nobody_meant() {
     for input in &report.assessment.inputs {
         assert!(input.read > 0, "{} is empty", input.path);
         assert!(input.rejected * 100 <= input.read.max(100), "{}: {:?}", input.path, input.rejected_reasons);
+    }
+}
+
+#[test]
+#[ignore = "fails until src/source/read.rs rejects cells that are no UTF-8 in vendor CSV"]
+fn two_names_of_another_encoding_do_not_become_one() {
+    // Müller and Möller in Latin-1: read with replacement characters they would be one person.
+    let path = root().join("tests/sources/aws-credential-report/report.csv");
+    let mut sample = fs::read_to_string(path).expect("a sample").trim_end().to_owned();
+    sample.push('\n');
+    let row = sample.lines().find(|l| l.contains("svc-feed")).expect("a sample row").to_owned();
+    let mut bytes = sample.clone().into_bytes();
+    for letter in [0xfc, 0xf6] {
+        bytes.extend(row.replace("svc-feed", "M#ller").bytes().map(|b| if b == b'#' { letter } else { b }));
+        bytes.push(b'\n');
+    }
+    let before = Folder::new().with("report.csv", &sample).file("report.csv").unwrap_or_else(|e| panic!("{e}"));
+    let after = Folder::new().with("report.csv", &bytes).file("report.csv").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(before.assessment.population.accounts, after.assessment.population.accounts);
+    let reasons = |r: &Report| r.rejected.iter().filter(|r| r.reason == "bad-encoding").count();
+    assert_eq!((reasons(&before), reasons(&after)), (0, 2), "{:?}", after.rejected);
+}
+
+#[test]
+#[ignore = "fails until src/source/inventory.rs judges the header line only"]
+fn one_name_of_another_encoding_does_not_hide_a_roster() {
+    // Recognition must not hang on where in the file the letter stands.
+    let roster = |early: &str, late: &str| {
+        let mut bytes = Vec::new();
+        let filler: String = (0..100).map(|n| format!("P{n},Ann {n},ann{n}@corp.example\n")).collect();
+        for part in ["person_id,name,email\n", early, &filler, late] {
+            bytes.extend(part.bytes().map(|b| if b == b'#' { 0xfc } else { b }));
+        }
+        let folder = Folder::new().with("person.csv", bytes).with("event.csv", events(""));
+        folder.whole("").unwrap_or_else(|e| panic!("{e}"))
+    };
+    let row = "E1,J#rg,joerg@corp.example\n";
+    for report in [roster("", row), roster(row, "")] {
+        assert_eq!(report.assessment.population.people, 100, "{:?}", report.assessment.skipped);
+        let reasons: Vec<&str> = report.rejected.iter().map(|r| r.reason.as_str()).collect();
+        assert_eq!(reasons, ["bad-encoding"]);
     }
 }

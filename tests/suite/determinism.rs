@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regrant::config::Config;
-use regrant::run::Report;
+use regrant::run::{Report, Subjects};
 
-use crate::{audit, one_thread, root, sample, write};
+use crate::registry::recounted;
+use crate::{audit, audit_keeping, one_thread, root, sample, write};
 
 fn config_of(folder: &Path) -> Config {
     Config::load(&folder.join("regrant.toml")).unwrap_or_else(|e| panic!("{e}"))
@@ -140,4 +141,73 @@ fn the_order_of_rows_changes_no_fact_and_no_verdict() {
             assert_eq!(said, &is[subject], "{subject}, stride {stride}");
         }
     }
+}
+
+/// More subjects than the engine judges in one block, in `files` files, with rows that meet across blocks and files.
+fn large(folder: &Path, files: usize) {
+    const RESETS: usize = 17_500;
+    let mut events = vec![String::new(); files];
+    for n in 0..RESETS {
+        // The same targets and executors come again and again, far apart in the file and close in time.
+        let (target, desk) = (n * 7919 % 5_000, n % 40);
+        let (day, hour, minute) = (1 + n % 28, n / 28 % 24, n / 700 % 60);
+        let action = ["password-reset", "mfa-reset", "account-unlocked", "recovery-issued"][n % 4];
+        let verified = ["", "sms", "fido2", "totp;sms"][n / 4 % 4];
+        let of_file = &mut events[n * files / RESETS];
+        *of_file += &format!(
+            "e{n},2026-09-{day:02}T{hour:02}:{minute:02}:00Z,okta,{action},u{target}@corp.example,desk{desk},desk,{verified},\n"
+        );
+    }
+    for (number, rows) in events.iter().enumerate() {
+        let header = "event_id,occurred_at,system,action,target,executor,executor_kind,verification,ticket\n";
+        fs::write(folder.join(format!("event-{number:02}.csv")), format!("{header}{rows}")).expect("a writable folder");
+    }
+    let mut people = "person_id,email,status,ended_on,tier,manager\n".to_owned();
+    let mut credentials = "credential_id,identity,system,kind,status,last_used_at,revoked_at,observed_at\n".to_owned();
+    for n in 0..5_000 {
+        let ended = if n % 11 == 0 { format!("2026-09-{:02}", 1 + n % 28) } else { String::new() };
+        let tier = if n % 13 == 0 { "privileged" } else { "standard" };
+        people += &format!("P{n},u{n}@corp.example,active,{ended},{tier},P{}\n", n / 10);
+        for kind in ["password", "session", "factor", "api-key"] {
+            let used = format!("2026-09-{:02}T12:00:00Z", 1 + n * 3 % 28);
+            let revoked = if n % 3 == 0 { format!("2026-09-{:02}T13:00:00Z", 1 + n % 28) } else { String::new() };
+            credentials += &format!("{kind}-{n},P{n},okta,{kind},active,{used},{revoked},2026-10-01T00:00:00Z\n");
+        }
+    }
+    fs::write(folder.join("person.csv"), people).expect("a writable folder");
+    fs::write(folder.join("credential.csv"), credentials).expect("a writable folder");
+}
+
+#[test]
+fn blocks_threads_and_files_leave_no_trace() {
+    let folders = [1, 9].map(|files| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        large(folder.path(), files);
+        (files, folder)
+    });
+    let run = |folder: &Path, subjects: Subjects| {
+        let config = Config::parse("timezone = \"Europe/London\"\n", &folder.join("regrant.toml"));
+        audit_keeping(subjects, &[folder.to_owned()], config.expect("a good config")).unwrap_or_else(|e| panic!("{e}"))
+    };
+    // Where a record stands differs between one file and nine; nothing else does.
+    let said = |report: &Report| -> Vec<(String, String, String)> {
+        let of = |f: &regrant::report::model::Finding| {
+            let evidence = serde_json::to_string(&f.evidence).expect("plain data");
+            (f.finding_id.clone(), format!("{} {:?} {}", f.severity, f.state, f.because), evidence)
+        };
+        report.findings.iter().map(of).collect()
+    };
+    let mut first: Option<Vec<(String, String, String)>> = None;
+    for (files, folder) in &folders {
+        let many = run(folder.path(), Subjects::Never);
+        let what = format!("{files} event files");
+        assert!(many.findings.len() > 20_000, "{what}: only {} findings", many.findings.len());
+        let alone = one_thread().install(|| run(folder.path(), Subjects::Never));
+        assert_same(&what, &written(&many), &written(&alone));
+        match &first {
+            None => first = Some(said(&many)),
+            Some(first) => assert!(*first == said(&many), "{what}: findings differ from those of one file"),
+        }
+    }
+    recounted(&run(folders[1].1.path(), Subjects::Always));
 }

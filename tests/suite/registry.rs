@@ -302,7 +302,8 @@ fn together(subjects: &[Subject], checks: &[String]) -> Counts {
     )
 }
 
-fn recounted(report: &Report) -> usize {
+/// Counts every population of a report again from its subjects; how many were compared.
+pub(crate) fn recounted(report: &Report) -> usize {
     let a = &report.assessment;
     let subjects = report.subjects.as_ref().expect("asked for");
     let mut counted = 0;
