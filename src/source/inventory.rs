@@ -161,9 +161,9 @@ impl Inventory {
         if matches!(head[start], b'{' | b'[') {
             return Ok(self.recognise_json(&head, only, &because));
         }
-        if head.contains(&0)
-            || std::str::from_utf8(&head[..head.len().min(512)]).is_err_and(|e| e.error_len().is_some())
-        {
+        // Only the header decides: a cell of another encoding further down is that record's fault (`bad-encoding`).
+        let first_line = head.split(|b| *b == b'\n').next().unwrap_or_default();
+        if head.contains(&0) || std::str::from_utf8(first_line).is_err() {
             return Ok(Err("not text (neither UTF-8 nor UTF-16 with a byte order mark)".to_owned()));
         }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(head.as_slice());

@@ -319,8 +319,13 @@ impl Decoder {
                 self.reject("wrong-number-of-fields", &text());
                 continue;
             }
-            let members = header.iter().zip(&record);
-            let object = members.map(|(k, v)| (k.clone(), Value::String(String::from_utf8_lossy(v).into_owned())));
+            // With replacement characters two names could become one.
+            let cells: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
+            let Ok(cells) = cells else {
+                self.reject("bad-encoding", &text());
+                continue;
+            };
+            let object = header.iter().zip(cells).map(|(k, v)| (k.clone(), Value::String(v.to_owned())));
             self.source_record(mapping, &Value::Object(object.collect()), &text);
         }
         Ok(())

@@ -559,7 +559,6 @@ fn the_sample_has_no_broken_record_that_nobody_meant() {
 }
 
 #[test]
-#[ignore = "fails until src/source/read.rs rejects cells that are no UTF-8 in vendor CSV"]
 fn two_names_of_another_encoding_do_not_become_one() {
     // Müller and Möller in Latin-1: read with replacement characters they would be one person.
     let path = root().join("tests/sources/aws-credential-report/report.csv");
@@ -579,7 +578,6 @@ fn two_names_of_another_encoding_do_not_become_one() {
 }
 
 #[test]
-#[ignore = "fails until src/source/inventory.rs judges the header line only"]
 fn one_name_of_another_encoding_does_not_hide_a_roster() {
     // Recognition must not hang on where in the file the letter stands.
     let roster = |early: &str, late: &str| {
