@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
-use crate::rows::{On, Rows};
+use crate::rows::Rows;
 use crate::source::{Fate, Input, Reading, RejectedRecord, excerpt};
 use crate::table::{Table, account, credential, event, person, ticket, workload};
 use crate::text::{EMPTY, TextId, Texts};
@@ -111,7 +111,7 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
     let unique = desk.unique(&events, |r| (events.text(event::EVENT_ID, r), events.text(event::SYSTEM, r)));
     let event_rows = desk.merge_events(&mut events, unique);
     let mut only = |rows: &Rows, column: usize| {
-        let stand = desk.unique(rows, |r| (desk_fold(&texts, rows.text(column, r)), EMPTY));
+        let stand = desk.unique(rows, |r| (texts.folded(rows.text(column, r)), EMPTY));
         for &r in &stand {
             desk.count(rows, r, Fate::Accepted);
         }
@@ -165,10 +165,6 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
         skipped,
         rejected,
     }
-}
-
-fn desk_fold(texts: &Texts, id: TextId) -> TextId {
-    texts.folded(id)
 }
 
 /// An event without id gets one from its content; the n-th identical record of one file adds `-n`.
@@ -530,9 +526,4 @@ impl Desk<'_> {
         }
         (stand, activity)
     }
-}
-
-/// A period's end as text, for reports.
-pub fn end_text(end: Option<i64>) -> Option<String> {
-    end.map(|t| On::Instant(t).text())
 }

@@ -32,12 +32,6 @@ pub struct Interner {
 }
 
 impl Interner {
-    /// Room for about so many distinct texts.
-    pub fn reserve(&mut self, texts: usize) {
-        let hashes = &self.hashes;
-        self.table.reserve(texts, |&id| hashes[id as usize - 1]);
-    }
-
     /// The number of `text`; the empty text is [`EMPTY`].
     pub fn intern(&mut self, text: &str) -> TextId {
         if text.is_empty() { EMPTY } else { self.intern_hashed(text.as_bytes(), hash(text.as_bytes())) }

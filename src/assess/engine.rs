@@ -386,8 +386,8 @@ impl Judge<'_> {
         }
         judged.found.par_sort_by(|a, b| {
             let key = |f: &Found| (f.finding.severity, f.at.map_or(i64::MIN, |t| t));
-            let rest = |f: &Found| (f.finding.check.clone(), f.finding.system.clone(), f.finding.subject.clone());
-            key(a).cmp(&key(b)).then_with(|| rest(a).cmp(&rest(b)))
+            let (x, y) = (&a.finding, &b.finding);
+            key(a).cmp(&key(b)).then_with(|| (&x.check, &x.system, &x.subject).cmp(&(&y.check, &y.system, &y.subject)))
         });
         judged
     }

@@ -44,96 +44,11 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Tables, their columns in order, and which of them a row cannot do without.
-const TABLES: [(&str, &[&str], &[&str]); 3] = [
-    (
-        "event",
-        &[
-            "event_id",
-            "correlation_id",
-            "occurred_at",
-            "system",
-            "action",
-            "outcome",
-            "target",
-            "target_kind",
-            "executor",
-            "executor_kind",
-            "requester",
-            "approver",
-            "approved_at",
-            "ticket",
-            "reason",
-            "verification",
-            "verified_at",
-            "token_channel",
-            "token_issued_at",
-            "token_expires_at",
-            "token_redeemed_at",
-            "old_credential",
-            "new_credential",
-            "restored",
-            "notified_at",
-            "emergency",
-            "source_ip",
-        ],
-        &["occurred_at", "system", "action", "target"],
-    ),
-    (
-        "account",
-        &[
-            "account",
-            "system",
-            "identity",
-            "status",
-            "privileged",
-            "created_at",
-            "last_active_at",
-            "password_changed_at",
-            "disabled_at",
-            "observed_at",
-        ],
-        &["account", "system"],
-    ),
-    (
-        "credential",
-        &[
-            "credential_id",
-            "identity",
-            "system",
-            "kind",
-            "status",
-            "owner",
-            "privileged",
-            "created_at",
-            "last_used_at",
-            "expires_at",
-            "revoked_at",
-            "observed_at",
-        ],
-        &["credential_id", "identity", "system"],
-    ),
-];
+use crate::table::Table;
+use crate::table::event::ACTIONS;
 
-const ACTIONS: [&str; 17] = [
-    "password-reset",
-    "mfa-reset",
-    "recovery-issued",
-    "account-unlocked",
-    "account-reactivated",
-    "credential-issued",
-    "credential-rotated",
-    "password-changed",
-    "credential-revoked",
-    "sessions-revoked",
-    "account-locked",
-    "account-disabled",
-    "account-deleted",
-    "sign-in",
-    "factor-enrolled",
-    "recovery-contact-changed",
-    "privilege-granted",
-];
+/// Tables that a mapping can feed, in the order of [`Block::kind`].
+const TABLES: [Table; 3] = [Table::Event, Table::Account, Table::Credential];
 
 /// Reasons are shown as a list; a name from a log must not make it endless.
 const REASON_CHARS: usize = 60;
@@ -296,10 +211,10 @@ impl SourceMapping {
             .iter()
             .enumerate()
             .filter(|(kind, _)| self.blocks.iter().any(|block| block.kind == *kind))
-            .map(|(kind, (table, columns, _))| {
+            .map(|(kind, table)| {
                 let of_table = |of: &&Reported| self.blocks[of.block].kind == kind;
                 let any = |name: &str| self.reported.iter().filter(of_table).any(|of| of.columns.contains(&name));
-                (*table, columns.iter().copied().filter(|name| any(name)).collect())
+                (table.name(), table.columns().iter().map(|c| c.name).filter(|name| any(name)).collect())
             })
             .collect()
     }
@@ -311,7 +226,7 @@ impl SourceMapping {
 
     /// The canonical actions that this source can show, each once, in the order of the model.
     pub fn actions(&self) -> Vec<&str> {
-        ACTIONS.into_iter().filter(|name| self.actions.iter().any(|action| action.action == Some(name))).collect()
+        ACTIONS.iter().copied().filter(|name| self.actions.iter().any(|action| action.action == Some(name))).collect()
     }
 
     /// Brings one record to canonical rows.
@@ -398,20 +313,19 @@ impl SourceMapping {
         reported: usize,
     ) -> Result<MappedRow, &'static str> {
         let action = action.map(|index| &self.actions[index]);
-        let (_, columns, required) = TABLES[block.kind];
         let mut cells = Vec::new();
-        for column in columns {
-            let text = match *column {
+        for column in TABLES[block.kind].columns() {
+            let text = match column.name {
                 "system" => system.map(str::to_owned),
                 "action" => action.and_then(|action| action.action).map(str::to_owned),
                 _ => {
-                    let set = action.and_then(|action| action.set.get(column));
-                    set.or_else(|| block.columns.get(column)).and_then(|source| source.read(look))
+                    let set = action.and_then(|action| action.set.get(column.name));
+                    set.or_else(|| block.columns.get(column.name)).and_then(|source| source.read(look))
                 }
             };
             match text {
-                Some(text) => cells.push(((*column).to_owned(), text)),
-                None if required.contains(column) => return Err(column),
+                Some(text) => cells.push((column.name.to_owned(), text)),
+                None if column.required => return Err(column.name),
                 None => {}
             }
         }
@@ -816,7 +730,7 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
     for (kind, written) in tables.into_iter().enumerate() {
         for block in written {
             blocks.push(Block {
-                table: TABLES[kind].0,
+                table: TABLES[kind].name(),
                 kind,
                 each: block.each.as_deref().map(Path::parse).transpose()?,
                 when: conditions(block.when)?,
@@ -829,7 +743,7 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
     for written in file.action {
         let first = written.names.first().cloned().unwrap_or_default();
         let action = match (&written.action, &written.out_of_scope) {
-            (Some(name), None) => Some(ACTIONS.into_iter().find(|action| action == name).ok_or_else(|| Fault {
+            (Some(name), None) => Some(ACTIONS.iter().copied().find(|action| action == name).ok_or_else(|| Fault {
                 quoted: format!("\"{name}\""),
                 found: format!("\"{name}\" is not an action of the model"),
                 hint: format!("use one of {}", ACTIONS.join(", ")),
@@ -868,7 +782,7 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
         };
         for action in of {
             let set = action.map(|n| &actions[n].set);
-            let columns = TABLES[block.kind].1.iter().copied().filter(|name| {
+            let columns = TABLES[block.kind].columns().iter().map(|c| c.name).filter(|name| {
                 matches!(*name, "system" | "action") && (*name == "system" || block.table == "event")
                     || block.columns.contains_key(name)
                     || set.is_some_and(|set| set.contains_key(name))
@@ -904,7 +818,8 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
 }
 
 fn columns(kind: usize, written: BTreeMap<String, file::Source>) -> Result<BTreeMap<&'static str, Source>, Fault> {
-    let (table, names, _) = TABLES[kind];
+    let table = TABLES[kind].name();
+    let names: Vec<&'static str> = TABLES[kind].columns().iter().map(|c| c.name).collect();
     written
         .into_iter()
         .map(|(name, written)| {
