@@ -135,6 +135,8 @@ struct Decoder {
 
 /// A row of a source mapping: its table, the columns it reports, its cells.
 type ReadyRow = (Table, u32, Vec<(usize, String)>);
+/// Records behind a header line, and that line folded.
+type Csv = (csv::Reader<Source>, Vec<String>);
 /// The last record that was read whole, and what went wrong after it.
 type Broken = (u64, String);
 type Source = Box<dyn std::io::Read + Send>;
@@ -152,13 +154,8 @@ impl Decoder {
     }
 
     fn canonical_csv(&mut self, table: Table, reader: Source) -> Result<(), Broken> {
-        let mut reader =
-            csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 20).from_reader(reader);
+        let Some((mut reader, header)) = open_csv(reader)? else { return Ok(()) };
         let mut record = csv::ByteRecord::new();
-        if !reader.read_byte_record(&mut record).map_err(|e| (0, e.to_string()))? {
-            return Ok(());
-        }
-        let header: Vec<String> = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
         // Of two columns of one name the last counts.
         let columns: Vec<Option<usize>> = header
             .iter()
@@ -305,13 +302,8 @@ impl Decoder {
 
     fn source_csv(&mut self, mapping: &SourceMapping, reader: Source) -> Result<(), Broken> {
         self.prepare(mapping);
-        let mut reader =
-            csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 20).from_reader(reader);
+        let Some((mut reader, header)) = open_csv(reader)? else { return Ok(()) };
         let mut record = csv::ByteRecord::new();
-        if !reader.read_byte_record(&mut record).map_err(|e| (0, e.to_string()))? {
-            return Ok(());
-        }
-        let header: Vec<String> = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
         while reader.read_byte_record(&mut record).map_err(|e| (self.input.read, e.to_string()))? {
             self.input.read += 1;
             let text = || record.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(",");
@@ -409,6 +401,18 @@ impl Decoder {
         self.input.ignored_columns.sort();
         Part { input: self.input, texts: self.texts, rows, rejected: self.rejected }
     }
+}
+
+/// The records of a CSV file behind its header line, and that line folded; null for a file without one.
+fn open_csv(reader: Source) -> Result<Option<Csv>, Broken> {
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 20).from_reader(reader);
+    let mut record = csv::ByteRecord::new();
+    if !reader.read_byte_record(&mut record).map_err(|e| (0, e.to_string()))? {
+        return Ok(None);
+    }
+    let header = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
+    Ok(Some((reader, header)))
 }
 
 fn bad(table: Table, column: usize) -> String {
