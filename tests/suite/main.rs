@@ -9,6 +9,7 @@ mod checks;
 mod determinism;
 mod oracle;
 mod registry;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

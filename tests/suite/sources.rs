@@ -1,0 +1,151 @@
+//! Every source mapping against samples in the vendor's wire format, and against real logs where they are at hand.
+//!
+//! A sample is recognised among all mappings and read as an audit reads it. What it must become stands beside it; `REGRANT_BLESS=1
+//! cargo test --test suite sources` writes that anew.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use regrant::config::Config;
+use regrant::mappings::Mappings;
+use regrant::source::{Inventory, Reading, read_all};
+use regrant::table::Table;
+use regrant::table::event::{FAILURE, RESET_ACTIONS};
+
+use crate::{assert_adds_up, audit, root, shared};
+
+/// The shipped mappings, as they lie on disk: a new one is tested before anything is compiled again.
+fn mappings() -> Mappings {
+    Mappings::load(&[root().join("mappings")]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn read(path: &Path, mappings: &Mappings) -> Reading {
+    let inventory = Inventory::take(&[path.to_owned()], &Config::default(), mappings)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    read_all(inventory, &Config::default(), &|_| {}).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What became of a file: its rows, with what they report and leave empty, its rejected records, and what was left out.
+fn told(reading: &Reading) -> String {
+    let mut lines: BTreeMap<(u32, u32, usize), String> = BTreeMap::new();
+    for (table, rows) in &reading.tables {
+        for row in 0..rows.len() {
+            let (mut cells, mut empty) = (Vec::new(), Vec::new());
+            for (n, column) in table.columns().iter().enumerate() {
+                match rows.canonical(n, row, |id| reading.texts.get(id)) {
+                    Some(text) => cells.push(format!("{}={text}", column.name)),
+                    None if rows.reported[row] & 1 << n != 0 => empty.push(column.name),
+                    None => {}
+                }
+            }
+            let record = rows.record[row];
+            let empty = if empty.is_empty() { String::new() } else { format!(" | empty: {}", empty.join(" ")) };
+            let n = lines.len();
+            lines.insert(
+                (rows.file[row], record, n),
+                format!("{record} {}: {}{empty}", table.name(), cells.join(" | ")),
+            );
+        }
+    }
+    for rejected in &reading.rejected {
+        let n = lines.len();
+        lines.insert((rejected.file, rejected.record, n), format!("{} rejected: {}", rejected.record, rejected.reason));
+    }
+    let mut text = String::new();
+    for line in lines.values() {
+        text.push_str(line);
+        text.push('\n');
+    }
+    for input in &reading.inputs {
+        for (reason, n) in &input.out_of_scope_reasons {
+            text.push_str(&format!("{n} out of scope: {reason}\n"));
+        }
+        let zone = if input.naive_zone.is_some() { "; times without a zone" } else { "" };
+        text.push_str(&format!("{} read{zone}\n", input.read));
+    }
+    text
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
+    walk.filter_map(Result::ok).filter(|entry| entry.file_type().is_file()).map(|entry| entry.into_path()).collect()
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a switch for whoever runs the tests")]
+fn samples_become_what_they_must() {
+    let bless = std::env::var_os("REGRANT_BLESS").is_some();
+    let mappings = mappings();
+    let mut faults = Vec::new();
+    for path in files(&root().join("tests/sources")) {
+        if path.extension().is_some_and(|e| e == "expected") {
+            continue;
+        }
+        let id = path.parent().and_then(Path::file_name).expect("a folder a mapping").to_string_lossy().into_owned();
+        let reading = read(&path, &mappings);
+        let input = &reading.inputs[0];
+        if input.mapping != id {
+            faults.push(format!("{} was taken for {}", path.display(), input.mapping));
+            continue;
+        }
+        if input.read == 0 {
+            faults.push(format!("{}: nothing was read", path.display()));
+        }
+        let got = told(&reading);
+        let beside = path.with_extension("expected");
+        if bless {
+            fs::write(&beside, &got).expect("a writable sample folder");
+        } else if fs::read_to_string(&beside).unwrap_or_default() != got {
+            faults.push(format!("{} became\n{got}", path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Of the files of a folder that one mapping read: how many, their records, and the resets among them that did not fail.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Real {
+    files: u64,
+    read: u64,
+    resets: u64,
+    left_out: u64,
+    rejected: u64,
+}
+
+fn real_counts(reading: &Reading) -> BTreeMap<String, Real> {
+    let key = |file: usize| {
+        let input = &reading.inputs[file];
+        let folder = input.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{folder} {}", input.mapping)
+    };
+    let mut counts: BTreeMap<String, Real> = BTreeMap::new();
+    for (n, input) in reading.inputs.iter().enumerate() {
+        let of = counts.entry(key(n)).or_default();
+        of.files += 1;
+        of.read += input.read;
+        of.left_out += input.out_of_scope;
+        of.rejected += input.rejected;
+    }
+    let events = &reading.tables[&Table::Event];
+    let column = |name| Table::Event.column(name).expect("a column of event");
+    for row in 0..events.len() {
+        let reset = events.code(column("action"), row) as usize <= RESET_ACTIONS;
+        if reset && events.code(column("outcome"), row) != FAILURE {
+            counts.entry(key(events.file[row] as usize)).or_default().resets += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn real_logs_are_read_whole_and_their_resets_found() {
+    let Some(real) = shared("real") else { return };
+    let report = audit(std::slice::from_ref(&real), Config::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_adds_up(&report);
+    let mappings = mappings();
+    let counts = real_counts(&read(&real, &mappings));
+    for (of, n) in &counts {
+        println!("{of}: {n:?}");
+    }
+}
