@@ -121,3 +121,18 @@ fn links_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn the_mapping_of_the_walk_through_maps_its_records() {
+    use regrant::source::mapping::{MappedOutcome, SourceMapping};
+    let text = include_str!("../docs/mappings.md");
+    let mapping = blocks(text, "```toml").into_iter().next().expect("a first mapping");
+    let mapping = SourceMapping::parse("desk-tool", &mapping).unwrap_or_else(|error| panic!("{error}"));
+    let records: Vec<serde_json::Value> =
+        blocks(text, "```json")[0].lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+    assert!(mapping.recognises_json(&records));
+    assert!(
+        matches!(mapping.apply(&records[0]).outcome, MappedOutcome::Rows(rows) if rows[0].get("action") == Some("password-reset"))
+    );
+    assert!(matches!(mapping.apply(&records[1]).outcome, MappedOutcome::OutOfScope(_)));
+}

@@ -1,5 +1,6 @@
 //! Which files there are, and what each of them is: decided from content, or by the config.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
@@ -182,7 +183,7 @@ impl Inventory {
                     Recognised::CanonicalCsv(table),
                     format!("its header has every required column of `{}`", table.name()),
                 )),
-                None => match self.mappings.iter().position(|m| m.recognises_csv(&header)) {
+                None => match self.best(|m| m.csv_weight(&header)) {
                     Some(i) => {
                         Ok((Recognised::SourceCsv(i), format!("its header is that of {}", self.mappings[i].title)))
                     }
@@ -190,6 +191,12 @@ impl Inventory {
                 },
             },
         })
+    }
+
+    /// The mapping that asks for most of those that fit; of equals the first by id.
+    fn best(&self, weight: impl Fn(&SourceMapping) -> Option<usize>) -> Option<usize> {
+        let fitting = self.mappings.iter().enumerate().filter_map(|(i, m)| Some((weight(m)?, i)));
+        fitting.max_by_key(|(weight, i)| (*weight, std::cmp::Reverse(*i))).map(|(_, i)| i)
     }
 
     fn recognise_json(
@@ -211,21 +218,23 @@ impl Inventory {
             keys
         };
         let names = keys(&plain);
-        let envelope = |source: &SourceMapping, insist: bool| -> Option<Option<String>> {
-            for name in source.envelopes() {
-                let inner = first_records(head, Some(name));
-                if !inner.is_empty() && source.recognises_json(&inner) {
-                    return Some(Some(name.clone()));
-                }
-            }
-            (insist || (!plain.is_empty() && source.recognises_json(&plain))).then_some(None)
+        let mut opened: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for name in self.mappings.iter().flat_map(|m| m.envelopes()) {
+            opened.entry(name.clone()).or_insert_with(|| first_records(head, Some(name)));
+        }
+        let fit = |source: &SourceMapping| -> Option<(usize, Option<String>)> {
+            let inner = source.envelopes().iter().find_map(|name| {
+                let weight = opened.get(name).and_then(|records| source.json_weight(records))?;
+                Some((weight, Some(name.clone())))
+            });
+            inner.or_else(|| source.json_weight(&plain).map(|weight| (weight, None)))
         };
         match only {
             Some(Only::Table(table)) => {
                 named_table(table, &names).map(|()| (Recognised::CanonicalJson(table), because("")))
             }
             Some(Only::Source(i)) => {
-                let shape = envelope(&self.mappings[i], true).flatten();
+                let shape = fit(&self.mappings[i]).and_then(|(_, shape)| shape);
                 Ok((Recognised::SourceJson(i, shape), because("")))
             }
             None => {
@@ -233,13 +242,10 @@ impl Inventory {
                     let why = format!("its records have every required column of `{}`", table.name());
                     return Ok((Recognised::CanonicalJson(table), why));
                 }
-                for (i, source) in self.mappings.iter().enumerate() {
-                    if let Some(shape) = envelope(source, false) {
-                        return Ok((
-                            Recognised::SourceJson(i, shape),
-                            format!("its records look like {}", source.title),
-                        ));
-                    }
+                if let Some(i) = self.best(|source| fit(source).map(|(weight, _)| weight)) {
+                    let source = &self.mappings[i];
+                    let shape = fit(source).and_then(|(_, shape)| shape);
+                    return Ok((Recognised::SourceJson(i, shape), format!("its records look like {}", source.title)));
                 }
                 if names.is_empty() {
                     return Err("JSON without a single readable record".to_owned());

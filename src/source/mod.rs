@@ -4,6 +4,7 @@
 //! ([`crate::settle`]), who is who ([`crate::identity`]).
 
 pub mod accounting;
+pub mod clock;
 pub mod container;
 pub mod excerpt;
 pub mod inventory;

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::accounting::{Input, RejectedRecord};
+use super::clock::Habit;
 use super::inventory::{Found, Inventory, Recognised};
-use super::mapping::{MappedOutcome, SourceMapping};
+use super::mapping::{MappedOutcome, Setting, SourceMapping};
 use super::{SourceError, container, excerpt, json};
 use crate::config::Config;
 use crate::rows::{Builder, Cell, Rows};
@@ -85,7 +86,7 @@ fn read_one(found: &Found, index: u32, config: &Config, mappings: &[SourceMappin
         Recognised::CanonicalCsv(_) | Recognised::CanonicalJson(_) => "canonical".to_owned(),
         Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) => mappings[*m].id.clone(),
     };
-    let input = Input {
+    let mut input = Input {
         path: found.path.clone(),
         disk: found.disk.clone(),
         bytes: found.bytes,
@@ -97,6 +98,10 @@ fn read_one(found: &Found, index: u32, config: &Config, mappings: &[SourceMappin
         zone_assumed: zone.is_none(),
         ..Input::default()
     };
+    let file = found.path.rsplit('/').next().unwrap_or_default().to_owned();
+    if let Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) = &found.as_what {
+        input.snapshot = input.snapshot.or_else(|| mappings[*m].snapshot_of(&file));
+    }
     let unreadable = |cause: String| SourceError::Unreadable {
         path: found.disk.clone(),
         cause,
@@ -111,6 +116,8 @@ fn read_one(found: &Found, index: u32, config: &Config, mappings: &[SourceMappin
         rejected: Vec::new(),
         builders: BTreeMap::new(),
         system: rule.and_then(|r| r.system.clone()),
+        setting: Setting { file, tabular: false, habit: Habit { zone, ..Habit::default() } },
+        seen: BTreeMap::new(),
     };
     match &found.as_what {
         Recognised::CanonicalCsv(table) => decoder.canonical_csv(*table, reader),
@@ -131,6 +138,10 @@ struct Decoder {
     builders: BTreeMap<Table, Builder>,
     /// The config's `system`, for files that do not say it themselves.
     system: Option<String>,
+    /// What mappings are told of the file.
+    setting: Setting,
+    /// Columns of the mapping that some record had a place for.
+    seen: BTreeMap<Table, u32>,
 }
 
 /// A row of a source mapping: its table, the columns it reports, its cells.
@@ -302,7 +313,9 @@ impl Decoder {
 
     fn source_csv(&mut self, mapping: &SourceMapping, reader: Source) -> Result<(), Broken> {
         self.prepare(mapping);
+        self.setting.tabular = true;
         let Some((mut reader, header)) = open_csv(reader)? else { return Ok(()) };
+        let header = mapping.header(&header);
         let mut record = csv::ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(|e| (self.input.read, e.to_string()))? {
             self.input.read += 1;
@@ -317,14 +330,13 @@ impl Decoder {
                 self.reject("bad-encoding", &text());
                 continue;
             };
-            let object = header.iter().zip(cells).map(|(k, v)| (k.clone(), Value::String(v.to_owned())));
-            self.source_record(mapping, &Value::Object(object.collect()), &text);
+            self.source_record(mapping, &tabular(&header, &cells), &text);
         }
         Ok(())
     }
 
     fn source_record(&mut self, mapping: &SourceMapping, value: &Value, text: &dyn Fn() -> String) {
-        let mapped = mapping.apply(value);
+        let mapped = mapping.apply_in(value, &self.setting);
         if let Some(system) = &mapped.system {
             self.input.systems.insert(fold(system));
         }
@@ -341,6 +353,7 @@ impl Decoder {
         let mut ready: Vec<ReadyRow> = Vec::new();
         for row in rows {
             let table = Table::named(row.table).expect("a mapping names canonical tables, which lint checks");
+            *self.seen.entry(table).or_default() |= row.seen;
             let mut cells: Vec<(usize, String)> =
                 row.cells.into_iter().filter_map(|(name, cell)| Some((table.column(&name)?, cell))).collect();
             let system = table.column("system");
@@ -388,8 +401,12 @@ impl Decoder {
     fn finish(mut self) -> Part {
         let mut rows = Vec::new();
         let mut naive = false;
-        for (table, builder) in std::mem::take(&mut self.builders) {
+        for (table, mut builder) in std::mem::take(&mut self.builders) {
             naive |= builder.naive;
+            if let Some(seen) = self.seen.get(&table) {
+                builder.rows.reported.iter_mut().for_each(|mask| *mask &= seen);
+                self.input.reports.entry(table).and_modify(|mask| *mask &= seen);
+            }
             // A source mapping says row by row what it reports.
             let by_row = self.input.mapping != "canonical";
             let mask = if by_row { 0 } else { self.input.reports.get(&table).copied().unwrap_or(0) };
@@ -413,6 +430,24 @@ fn open_csv(reader: Source) -> Result<Option<Csv>, Broken> {
     }
     let header = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
     Ok(Some((reader, header)))
+}
+
+/// A row as a record: a header that stands several times holds what is there of each.
+fn tabular(header: &[String], cells: &[&str]) -> Value {
+    let mut object = serde_json::Map::with_capacity(header.len());
+    for (name, cell) in header.iter().zip(cells) {
+        match object.get_mut(name) {
+            None => {
+                object.insert(name.clone(), Value::from(*cell));
+            }
+            Some(Value::Array(list)) => list.push(Value::from(*cell)),
+            Some(first) => {
+                let both = vec![first.take(), Value::from(*cell)];
+                *first = Value::Array(both);
+            }
+        }
+    }
+    Value::Object(object)
 }
 
 fn bad(table: Table, column: usize) -> String {

@@ -114,10 +114,15 @@ fn sources(mappings: &Mappings) -> Result<String, VerbError> {
     out.push_str("\nOther sources, recognised by content\n");
     for file in mappings.files(MappingKind::Source) {
         let source = SourceMapping::parse(&file.id, &file.text)?;
-        let container = match source.container {
-            Container::Json => "JSON",
-            Container::Csv => "CSV",
-        };
+        let container: Vec<&str> = source
+            .containers
+            .iter()
+            .map(|container| match container {
+                Container::Json => "JSON",
+                Container::Csv => "CSV",
+            })
+            .collect();
+        let container = container.join(" or ");
         let _ = writeln!(out, "\n  {}", shown(&source.id));
         let mut rows = vec![
             vec!["what".to_owned(), shown(&format!("{} ({}), {container}", source.title, source.vendor))],
