@@ -225,6 +225,7 @@ fn finding(i: u64) -> Finding {
         source_file: "event.csv".to_owned(),
         source_record: i,
         waiver: String::new(),
+        contextual: Vec::new(),
     }
 }
 

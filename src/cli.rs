@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::check::Severity;
 use crate::render::Formats;
+use crate::render::html::View;
 use crate::run;
 use crate::time::{self, ParsedInstant};
 
@@ -108,6 +109,9 @@ pub struct Audit {
     /// Judge resets before this (as for --as-of) [default: the config's, else all]
     #[arg(long, value_name = "T")]
     pub until: Option<At>,
+    /// Who the page is for: order and depth differ, the data does not
+    #[arg(long, value_name = "WHO", default_value = "reviewer")]
+    pub view: Reader,
     /// What to write beside the data files: html, all, or others of `regrant list formats`
     /// [default: the config's, else html]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = format)]
@@ -213,6 +217,29 @@ pub struct Lint {
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+/// Who reads the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Reader {
+    /// Judges controls: the order of an opinion, everything unfolded
+    #[default]
+    Reviewer,
+    /// Follows one account: identities, findings and patterns first
+    Responder,
+    /// Decides what is done: verdict, whom it concerns, patterns; the rest folded
+    Executive,
+}
+
+impl Reader {
+    /// For the page.
+    pub fn view(self) -> View {
+        match self {
+            Reader::Reviewer => View::Reviewer,
+            Reader::Responder => View::Responder,
+            Reader::Executive => View::Executive,
+        }
+    }
 }
 
 /// When to do something.

@@ -501,12 +501,14 @@ impl Judge<'_> {
                     source_file: d.source_file,
                     source_record: d.source_record,
                     waiver: String::new(),
+                    contextual: Vec::new(),
                 };
                 finding.because = check.because.render(&mut |name| self.say(block, i, &finding, name));
                 Found { finding, at: d.at, key: d.key }
             })
             .collect();
         self.waive(block, check, &rows, &mut found, out);
+        self.contextual(block, check, &rows, &mut found);
         for (&i, f) in rows.iter().zip(&found) {
             if f.finding.state == FindingState::Waived {
                 column[i] = Mark::Waived;
@@ -541,6 +543,24 @@ impl Judge<'_> {
                     f.finding.state = FindingState::Waived;
                     f.finding.waiver = waiver.rule.id.clone();
                     out.waivers[w].1 += 1;
+                }
+            }
+        }
+    }
+
+    /// Names the requirements whose scope leaves a failing subject out. Where the scope cannot tell, it leaves nobody out.
+    fn contextual<B: Block>(&self, block: &B, check: &Check, rows: &[usize], found: &mut [Found]) {
+        for framework in self.frameworks {
+            let of_check = framework
+                .requirements
+                .iter()
+                .filter(|r| r.direct.iter().chain(&r.supporting).any(|id| *id == check.id));
+            for requirement in of_check {
+                let Some(scope) = requirement.scope_of(B::KIND) else { continue };
+                let within = scope.eval(&Failing { block, rows, findings: found });
+                let outside: Vec<bool> = within.iter().map(|x| x == Some(false)).collect();
+                for (f, _) in found.iter_mut().zip(outside).filter(|(_, out)| *out) {
+                    f.finding.contextual.push(format!("{}:{}", framework.id, requirement.id));
                 }
             }
         }

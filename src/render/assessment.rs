@@ -201,6 +201,14 @@ pub(super) mod tests {
                     unapproved: 7,
                 }],
                 hours: vec![vec![7]],
+                lineage: vec![LineageLink {
+                    at: "at of \u{202e}<script>\0".to_owned(),
+                    from: "from of \u{202e}<script>\0".to_owned(),
+                    to: "to of \u{202e}<script>\0".to_owned(),
+                    action: "action of \u{202e}<script>\0".to_owned(),
+                    first: true,
+                }],
+                lineage_omitted: 7,
             },
             identities: vec![IdentityStory {
                 identity: "identity of \u{202e}<script>\0".to_owned(),

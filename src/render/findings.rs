@@ -12,7 +12,8 @@ use super::Fault;
 use crate::check::Severity;
 use crate::report::model::{Finding, State};
 
-/// The columns of `findings.csv`, in order; the members of a line of `findings.jsonl` are the same.
+/// The columns of `findings.csv`, in order; the members of a line of `findings.jsonl` are the same, and `contextual` where
+/// that is not empty.
 pub const COLUMNS: [&str; 23] = [
     "finding_id",
     "check",
@@ -286,6 +287,7 @@ pub(super) mod tests {
             source_file: t(),
             source_record: number,
             waiver: t(),
+            contextual: Vec::new(),
         }
     }
 

@@ -6,8 +6,11 @@
 
 pub mod words;
 
+mod data;
 mod series;
 mod view;
+
+pub use data::snippet;
 
 use sha2::{Digest, Sha256};
 use tera::{Context, Tera};
@@ -20,13 +23,14 @@ const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// Every template, by the name that the others include it by; `.html` switches autoescape on.
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("parts.html", include_str!("../../templates/parts.html")),
     ("controls.html", include_str!("../../templates/controls.html")),
     ("frameworks.html", include_str!("../../templates/frameworks.html")),
     ("charts.html", include_str!("../../templates/charts.html")),
     ("findings.html", include_str!("../../templates/findings.html")),
-    ("identities.html", include_str!("../../templates/identities.html")),
+    ("act.html", include_str!("../../templates/act.html")),
+    ("signoff.html", include_str!("../../templates/signoff.html")),
     ("inputs.html", include_str!("../../templates/inputs.html")),
     ("method.html", include_str!("../../templates/method.html")),
     ("report.html", include_str!("../../templates/report.html")),
@@ -62,14 +66,34 @@ fn chain(error: &tera::Error) -> String {
     text
 }
 
-/// The page for an assessment; `findings` in the order of `findings.csv`, all of them.
+/// Who the page is for: order and depth differ, the data does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// Judges controls: everything unfolded, in the order of an opinion.
+    #[default]
+    Reviewer,
+    /// Follows one account: identities, findings and patterns first.
+    Responder,
+    /// Decides what is done: the verdict, whom it concerns and patterns; the rest folded.
+    Executive,
+}
+
+/// The page for an assessment, for a reviewer; `findings` in the order of `findings.csv`, all of them.
 ///
 /// # Errors
 /// Only when the embedded templates and this module disagree.
 pub fn render(assessment: &Assessment, findings: &[Finding]) -> Result<String, HtmlError> {
+    render_for(View::default(), assessment, findings)
+}
+
+/// The page for an assessment, for one kind of reader. See [`render`].
+///
+/// # Errors
+/// As [`render`].
+pub fn render_for(view: View, assessment: &Assessment, findings: &[Finding]) -> Result<String, HtmlError> {
     let mut tera = Tera::default();
     tera.add_raw_templates(TEMPLATES)?;
-    let page = view::page(assessment, findings)?;
+    let page = view::page(assessment, findings, view)?;
     let style = format!(
         "{STYLE}@media print{{@page{{@top-left{{font:8pt system-ui,sans-serif;color:#444;content:{}}}}}}}",
         css_string(&page.running_header())

@@ -53,6 +53,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
     let totals = totals(&found);
     let (identities, identities_concerned) = stories(&work, &found, limit.as_ref());
     let inputs: Vec<Input> = input_results(&work);
+    let (lineage, lineage_omitted) = lineage(&work, &found);
     let mut assessment = Assessment {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: "regrant".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -72,7 +73,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
         totals,
         data_quality,
         waivers,
-        series: series(&work),
+        series: Series { lineage, lineage_omitted, ..series(&work) },
         identities,
         identities_concerned,
         limited_to: work.request.identity.clone(),
@@ -656,7 +657,53 @@ fn series(work: &Work<'_>) -> Series {
         approval_lead: bars(&LEAD, &sketch.lead, policy.approval_max_age_minutes),
         dormancy: bars(&DORMANCY, &sketch.dormancy, policy.dormant_days),
         executors,
+        ..Series::default()
     }
+}
+
+/// Who reset whom in the cascades: each reset that began one, and what its target then did to others within
+/// `cascade_hours`. Waived ones are history too.
+fn lineage(work: &Work<'_>, found: &[Found]) -> (Vec<LineageLink>, u64) {
+    let world = work.world;
+    let began: BTreeMap<(Key, &str), i64> = found
+        .iter()
+        .filter(|f| f.finding.check == "reset-cascade")
+        .filter_map(|f| f.at.map(|at| ((f.key, f.finding.subject.as_str()), at)))
+        .collect();
+    if began.is_empty() {
+        return (Vec::new(), 0);
+    }
+    let mut by_key: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
+    for ((key, _), at) in &began {
+        by_key.entry(*key).or_default().push(*at);
+    }
+    let (events, texts) = (&world.settled.events, &world.settled.texts);
+    let name = |key: Key, column: usize, row: usize| match world.register.identity_of(key) {
+        Some(id) if world.register.identities[id as usize].name != EMPTY => {
+            texts.get(world.register.identities[id as usize].name).to_owned()
+        }
+        _ => texts.get(events.text(column, row)).to_owned(),
+    };
+    let within = (world.policy.cascade_hours * time::HOUR as f64) as i64;
+    let mut links = BTreeSet::new();
+    for &r in &world.resets {
+        let row = r as usize;
+        let (from, to, at) = (world.executor_key[row], world.target_key[row], world.at(row));
+        let first = began.contains_key(&(to, texts.get(events.text(event::EVENT_ID, row))));
+        let follows =
+            from != to && by_key.get(&from).is_some_and(|starts| starts.iter().any(|s| *s < at && at - s <= within));
+        if first || follows {
+            links.insert(LineageLink {
+                at: time::format_instant(at),
+                from: name(from, event::EXECUTOR, row),
+                to: name(to, event::TARGET, row),
+                action: event::ACTIONS[events.code(event::ACTION, row) as usize - 1].to_owned(),
+                first,
+            });
+        }
+    }
+    let omitted = links.len().saturating_sub(LINEAGE) as u64;
+    (links.into_iter().take(LINEAGE).collect(), omitted)
 }
 
 /// The identities (or unresolved names) most concerned, the most urgent first.

@@ -410,6 +410,28 @@ pub struct Series {
     pub executors: Vec<ExecutorBar>,
     /// Resets by local weekday (0 = Monday) and hour (0–23): 7 rows of 24. Empty when there are no resets.
     pub hours: Vec<Vec<u64>>,
+    /// Who reset whom where a freshly reset person began to reset others, by time, at most [`LINEAGE`] links.
+    pub lineage: Vec<LineageLink>,
+    /// Links left out of `lineage`.
+    pub lineage_omitted: u64,
+}
+
+/// How many links the lineage of cascades holds.
+pub const LINEAGE: usize = 60;
+
+/// One reset of a cascade: who reset whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LineageLink {
+    /// When.
+    pub at: String,
+    /// Who carried it out: the name in the register, else as in the source; empty when not reported.
+    pub from: String,
+    /// Who was reset: the name in the register, else as in the source.
+    pub to: String,
+    /// Which reset.
+    pub action: String,
+    /// Is it the reset after which its target began to reset others?
+    pub first: bool,
 }
 
 /// One day's resets.
@@ -556,6 +578,10 @@ pub struct Finding {
     pub source_record: u64,
     /// Id of the waiver that accepts it; empty when open.
     pub waiver: String,
+    /// Of `requirements`, those whose scope leaves this subject out: context, never counted. Empty when none is; not a
+    /// column of `findings.csv`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contextual: Vec<String>,
 }
 
 /// Whether anybody accepted a finding.

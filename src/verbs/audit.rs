@@ -66,7 +66,7 @@ pub fn audit(args: &Audit, started: i64, progress: &Progress) -> Result<Said, Ve
     let report = run::audit(&request, progress)?;
     let page = |assessment: &Assessment, findings: &[Finding]| {
         // Its own help line would stand in the middle of ours.
-        html::render(assessment, findings)
+        html::render_for(args.view.view(), assessment, findings)
             .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
     };
     let bundle = Bundle {

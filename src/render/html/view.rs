@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::View;
+use super::data::{self, Bearing, Data};
 use super::series;
 use super::words::{self, Clock, SEVERITIES, Verdict, When, count, number, visible, visible_cut};
 use crate::check::Severity;
@@ -16,8 +18,10 @@ use crate::report::model::{
 
 /// Findings that the page lists; the rest is in `findings.csv`.
 const LISTED: usize = 200;
-/// Cards under "Act today".
+/// Cards on the first screen.
 const CARDS: usize = 5;
+/// Stories that stand open to the eye; the rest is folded away.
+const STORIES: usize = 10;
 /// Findings named with one identity.
 const FINDINGS_OF_A_STORY: usize = 25;
 /// A silence between two moments that the time line names, in seconds.
@@ -33,24 +37,28 @@ pub(super) struct Page {
     version: String,
     inputs_line: String,
     limited_to: Option<String>,
+    headline: Vec<Piece>,
     opinion: Vec<Vec<Piece>>,
+    order: Vec<Part>,
     controls: Vec<Control>,
     act: Vec<Story>,
-    act_more: Option<String>,
+    concerned: String,
     leading: Vec<Framework>,
     others: Vec<Framework>,
     charts: Vec<series::Chart>,
     groups: Vec<Group>,
     listed: usize,
     listed_line: String,
-    checks_listed: Vec<Link>,
-    stories: Vec<Story>,
+    data: Data,
+    stories_first: Vec<Story>,
+    stories_rest: Vec<Story>,
     stories_line: String,
     inputs: Vec<InputView>,
     inputs_total: InputTotal,
     skipped: Vec<(String, String)>,
     waivers: Vec<WaiverView>,
     quality: Vec<Quality>,
+    asks: Vec<Asks>,
     policy: Vec<PolicyValue>,
     policy_changed: usize,
     digests: Vec<(&'static str, String)>,
@@ -72,6 +80,41 @@ impl Page {
     }
 }
 
+/// A part of the page below the first screen.
+#[derive(Serialize)]
+struct Part {
+    id: &'static str,
+    anchor: &'static str,
+    title: &'static str,
+    /// Is it there for those who ask, but not in the way of this reader?
+    folded: bool,
+    line: String,
+}
+
+/// What this reader needs first; every reader gets everything.
+fn order(view: View, a: &Assessment, findings: usize) -> Vec<Part> {
+    let (open, folded): (&[&str], &[&str]) = match view {
+        View::Reviewer => (&["act", "controls", "frameworks", "charts", "findings", "read", "method"], &[]),
+        View::Responder => (&["act", "findings", "charts"], &["controls", "frameworks", "read", "method"]),
+        View::Executive => (&["act", "charts"], &["controls", "frameworks", "findings", "read", "method"]),
+    };
+    let part = |id: &&'static str, folded: bool| {
+        let (anchor, title, line) = match *id {
+            "act" => ("act", "What needs action first", String::new()),
+            "controls" => ("controls", "Controls and checks", count(a.checks.len() as u64, "check", "checks")),
+            "frameworks" => ("frameworks", "Frameworks", count(a.frameworks.len() as u64, "framework", "frameworks")),
+            "charts" => ("charts", "Patterns", String::new()),
+            "findings" => ("findings", "Findings", count(findings as u64, "finding", "findings")),
+            "read" => {
+                ("read", "What was read, waivers and data quality", count(a.inputs.len() as u64, "input", "inputs"))
+            }
+            _ => ("method", "Method", String::new()),
+        };
+        Part { id, anchor, title, folded, line }
+    };
+    open.iter().map(|id| part(id, false)).chain(folded.iter().map(|id| part(id, true))).collect()
+}
+
 /// A stretch of a sentence, perhaps a link.
 #[derive(Serialize)]
 struct Piece {
@@ -88,9 +131,9 @@ fn link(text: impl Into<String>, href: impl Into<String>) -> Piece {
 }
 
 #[derive(Clone, Serialize)]
-struct Link {
+pub(super) struct Link {
     id: String,
-    text: String,
+    pub(super) text: String,
 }
 
 /// A population bar and the numbers in words beside it.
@@ -155,8 +198,11 @@ struct Control {
     verdict: Verdict,
     rate: String,
     rate_words: String,
+    rate_word: &'static str,
     population: Population,
     worst: Option<Link>,
+    open: Option<String>,
+    filter: String,
     checks: Vec<Check>,
 }
 
@@ -179,11 +225,24 @@ struct Check {
     remedy: Vec<Block>,
     requirements: Vec<Reference>,
     origin: Option<String>,
+    /// Null when it has no finding.
+    filter: Option<String>,
+}
+
+/// A check's two questions.
+#[derive(Serialize)]
+struct Asks {
+    id: String,
+    anchor: String,
+    applies: String,
+    fails: String,
+    thresholds: Vec<PolicyValue>,
+    origin: Option<String>,
 }
 
 /// A paragraph or a list of a check's prose.
 #[derive(Clone, Serialize)]
-struct Block {
+pub(super) struct Block {
     list: bool,
     items: Vec<Vec<Span>>,
 }
@@ -195,7 +254,7 @@ struct Span {
 }
 
 /// The little Markdown that a check's prose uses: paragraphs, lists, code.
-fn prose(text: &str) -> Vec<Block> {
+pub(super) fn prose(text: &str) -> Vec<Block> {
     let spans = |line: &str| -> Vec<Span> {
         line.split('`')
             .enumerate()
@@ -265,6 +324,8 @@ struct Requirement {
     guarded: Vec<String>,
     contextual: Option<String>,
     footnote: Option<usize>,
+    /// Null when no finding refers to it.
+    filter: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -304,10 +365,10 @@ struct FindingView {
     approver: String,
     ticket: String,
     evidence: Vec<(String, String)>,
-    thresholds: Vec<(String, String)>,
-    fails: String,
-    remedy: Vec<Block>,
-    requirements: Vec<Reference>,
+    /// What it counts for.
+    references: Vec<Reference>,
+    /// Requirement, and why it is context only.
+    contextual: Vec<(String, String)>,
     source: String,
 }
 
@@ -320,6 +381,7 @@ struct Story {
     story: String,
     next_step: String,
     since: Option<When>,
+    since_day: String,
     open: String,
     periods: Vec<String>,
     findings: Vec<StoryFinding>,
@@ -436,14 +498,39 @@ struct OverrideView {
 }
 
 /// What every part of the page looks things up in.
-struct Desk<'a> {
-    clock: Clock,
-    checks: BTreeMap<&'a str, &'a CheckResult>,
-    frameworks: BTreeMap<&'a str, &'a FrameworkResult>,
+pub(super) struct Desk<'a> {
+    pub(super) clock: Clock,
+    pub(super) checks: BTreeMap<&'a str, &'a CheckResult>,
+    pub(super) frameworks: BTreeMap<&'a str, &'a FrameworkResult>,
 }
 
-impl Desk<'_> {
-    fn check_link(&self, id: &str) -> Link {
+impl<'a> Desk<'a> {
+    fn new(a: &'a Assessment) -> Self {
+        Desk {
+            clock: Clock::new(a.run.timezone.as_deref()),
+            checks: a.checks.iter().map(|c| (c.id.as_str(), c)).collect(),
+            frameworks: a.frameworks.iter().map(|f| (f.id.as_str(), f)).collect(),
+        }
+    }
+
+    /// The requirement that `framework:id` names.
+    pub(super) fn requirement(&self, reference: &str) -> Option<&'a RequirementResult> {
+        let (framework, id) = reference.split_once(':')?;
+        self.frameworks.get(framework)?.requirements.iter().find(|r| r.id == id)
+    }
+
+    /// How a requirement bears on a failure of `check`.
+    pub(super) fn bearing(&self, check: &str, reference: &str, contextual: &[String]) -> Bearing {
+        if contextual.iter().any(|c| c == reference) {
+            Bearing::Context
+        } else if self.requirement(reference).is_some_and(|r| r.direct.iter().any(|d| d == check)) {
+            Bearing::Counted
+        } else {
+            Bearing::Beside
+        }
+    }
+
+    pub(super) fn check_link(&self, id: &str) -> Link {
         let text = self.checks.get(id).map_or_else(|| visible_cut(id, 80), |c| visible(&c.title));
         Link { id: words::anchor(id), text }
     }
@@ -473,21 +560,17 @@ impl Desk<'_> {
     }
 }
 
-pub(super) fn page(a: &Assessment, findings: &[Finding]) -> Result<Page, ChartError> {
-    let desk = Desk {
-        clock: Clock::new(a.run.timezone.as_deref()),
-        checks: a.checks.iter().map(|c| (c.id.as_str(), c)).collect(),
-        frameworks: a.frameworks.iter().map(|f| (f.id.as_str(), f)).collect(),
-    };
+pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<Page, ChartError> {
+    let desk = Desk::new(a);
     let clock = desk.clock;
     let (groups, listed_ids) = groups(a, findings, &desk);
     let listed = groups.iter().map(|g| g.findings.len()).sum();
-    let stories = stories(a, findings, &listed_ids, &desk);
-    let shown = stories.len().min(CARDS) as u64;
+    let mut stories = stories(a, findings, &listed_ids, &desk);
     let concerned = a.identities_concerned.max(stories.len() as u64);
     let mut footnotes = Vec::new();
+    let referred: BTreeSet<&str> = findings.iter().flat_map(|f| &f.requirements).map(String::as_str).collect();
     let frameworks: Vec<(bool, Framework)> =
-        a.frameworks.iter().map(|f| (f.leading, framework(f, &desk, &mut footnotes))).collect();
+        a.frameworks.iter().map(|f| (f.leading, framework(f, &desk, &referred, &mut footnotes))).collect();
     let (leading, others): (Vec<_>, Vec<_>) = frameworks.into_iter().partition(|(leading, _)| *leading);
     let holes = a.inputs.iter().filter(|i| hole(i)).count() as u64;
     Ok(Page {
@@ -503,10 +586,12 @@ pub(super) fn page(a: &Assessment, findings: &[Finding]) -> Result<Page, ChartEr
             if holes == 0 { "none".to_owned() } else { number(holes) }
         ),
         limited_to: a.limited_to.as_deref().map(visible),
+        headline: headline(a),
         opinion: opinion(a, clock),
-        controls: controls(a, &desk),
+        order: order(view, a, findings.len()),
+        controls: controls(a, findings, &desk),
         act: stories.iter().take(CARDS).cloned().collect(),
-        act_more: (concerned > shown && shown > 0).then(|| number(concerned - shown)),
+        concerned: count(concerned, "identity", "identities"),
         leading: leading.into_iter().map(|(_, f)| f).collect(),
         others: others.into_iter().map(|(_, f)| f).collect(),
         charts: series::charts(a)?,
@@ -522,15 +607,17 @@ pub(super) fn page(a: &Assessment, findings: &[Finding]) -> Result<Page, ChartEr
             )
         },
         listed,
-        checks_listed: checks_listed(&groups),
+        data: data::data(a, findings, &desk),
         groups,
         stories_line: stories_line(a, stories.len() as u64),
-        stories,
+        stories_rest: stories.split_off(stories.len().min(STORIES)),
+        stories_first: stories,
         inputs: a.inputs.iter().map(|i| input(i, clock)).collect(),
         inputs_total: inputs_total(&a.inputs),
         skipped: a.skipped.iter().map(|s| (visible(&s.path), visible(&s.reason))).collect(),
         waivers: a.waivers.iter().map(|w| waiver(w, &desk)).collect(),
         quality: a.data_quality.iter().map(|q| quality(q, &desk)).collect(),
+        asks: a.checks.iter().map(|c| asks(c, &a.run.policy_changed)).collect(),
         policy: policy(&a.run.policy, &a.run.policy_changed),
         policy_changed: a.run.policy_changed.len(),
         digests: vec![
@@ -579,6 +666,48 @@ fn population_lines(a: &Assessment) -> Vec<(&'static str, String)> {
         ("Accounts of directories", number(p.accounts)),
         ("Tickets", number(p.tickets)),
     ]
+}
+
+/// How many controls hold, with the reason where nothing could be concluded.
+fn headline(a: &Assessment) -> Vec<Piece> {
+    let of = |s: Standing| a.controls.iter().filter(|c| c.verdict == s).count() as u64;
+    let all = a.controls.len() as u64;
+    let (fail, open, pass) = (of(Standing::Fail), of(Standing::CannotConclude), of(Standing::Pass));
+    if all == 0 {
+        return vec![say("Nothing was judged.")];
+    }
+    let verb = |n: u64, one: &'static str, many: &'static str| if n == 1 { one } else { many };
+    let mut out = vec![link(
+        match pass {
+            0 if fail == all => format!("All {} fail", count(all, "control", "controls")),
+            0 => format!("None of {} holds", count(all, "control", "controls")),
+            n if n == all => format!("All {} hold", count(all, "control", "controls")),
+            n => format!("{} of {} {}", number(n), count(all, "control", "controls"), verb(n, "holds", "hold")),
+        },
+        "#controls",
+    )];
+    if fail > 0 && fail < all {
+        out.push(say(format!("; {} {}", number(fail), verb(fail, "fails", "fail"))));
+    }
+    if open > 0 {
+        out.push(say(format!("; {} cannot be concluded", number(open))));
+        let reason = a
+            .controls
+            .iter()
+            .filter(|c| c.verdict == Standing::CannotConclude)
+            .flat_map(|c| &c.checks)
+            .filter_map(|id| a.checks.iter().find(|k| k.id == *id)?.inconclusive.as_deref())
+            .next();
+        if let Some(reason) = reason {
+            out.push(say(format!(" ({})", visible_cut(reason.trim_end_matches('.'), 120))));
+        }
+    }
+    let none = all - fail - open - pass;
+    if none > 0 {
+        out.push(say(format!("; {} {} not apply", number(none), verb(none, "does", "do"))));
+    }
+    out.push(say("."));
+    out
 }
 
 fn opinion(a: &Assessment, clock: Clock) -> Vec<Vec<Piece>> {
@@ -721,7 +850,12 @@ fn subjects(subject: &str) -> (&'static str, &'static str) {
     }
 }
 
-fn controls(a: &Assessment, desk: &Desk<'_>) -> Vec<Control> {
+fn controls(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) -> Vec<Control> {
+    let mut open: BTreeMap<&str, u64> = BTreeMap::new();
+    for f in findings.iter().filter(|f| f.state == State::Open) {
+        *open.entry(&f.control).or_default() += 1;
+    }
+    let found: BTreeSet<&str> = findings.iter().map(|f| f.check.as_str()).collect();
     a.controls
         .iter()
         .map(|c| {
@@ -737,19 +871,22 @@ fn controls(a: &Assessment, desk: &Desk<'_>) -> Vec<Control> {
                 verdict: words::verdict(c.verdict),
                 rate: c.deviation_rate.map_or_else(|| "–".to_owned(), words::percent),
                 rate_words: if c.deviation_rate.is_some() {
-                    format!("deviate, of {} judged", number(judged))
+                    format!("of {} deviate", number(judged))
                 } else {
                     "nothing could be judged".to_owned()
                 },
+                rate_word: if c.deviation_rate.is_some() { "deviate" } else { "nothing could be judged" },
                 population: population(&c.counts, one, many),
                 worst: c.worst_check.as_deref().map(|id| desk.check_link(id)),
-                checks: own.iter().map(|k| check(k, desk)).collect(),
+                open: open.get(c.id.as_str()).map(|n| count(*n, "finding", "findings")),
+                filter: words::filter("control", &visible_cut(&c.id, 60)) + "&state=open",
+                checks: own.iter().map(|k| check(k, &found, desk)).collect(),
             }
         })
         .collect()
 }
 
-fn check(c: &CheckResult, desk: &Desk<'_>) -> Check {
+fn check(c: &CheckResult, found: &BTreeSet<&str>, desk: &Desk<'_>) -> Check {
     let (one, many) = subjects(&c.subject);
     Check {
         anchor: words::anchor(&c.id),
@@ -772,15 +909,45 @@ fn check(c: &CheckResult, desk: &Desk<'_>) -> Check {
         matters: prose(&c.matters),
         remedy: prose(&c.remedy),
         requirements: desk.references(&c.requirements),
-        origin: (c.origin != "shipped" && !c.origin.is_empty()).then(|| visible(&c.origin)),
+        origin: origin(c),
+        filter: found.contains(c.id.as_str()).then(|| words::filter("check", &visible_cut(&c.id, 80))),
     }
 }
 
-fn thresholds(values: &BTreeMap<String, Value>) -> Vec<(String, String)> {
+/// Where the check comes from, if it is not a shipped one.
+fn origin(c: &CheckResult) -> Option<String> {
+    (c.origin != "shipped" && !c.origin.is_empty()).then(|| visible(&c.origin))
+}
+
+fn asks(c: &CheckResult, changed: &[String]) -> Asks {
+    Asks {
+        id: visible_cut(&c.id, 80),
+        anchor: words::anchor(&c.id),
+        applies: visible_cut(&c.applies, 2_000),
+        fails: visible_cut(&c.fails, 2_000),
+        thresholds: c
+            .thresholds
+            .iter()
+            .map(|(name, v)| PolicyValue {
+                name: words::fact_name(name),
+                value: words::value(name, v),
+                changed: changed.iter().any(|set| set == name),
+            })
+            .collect(),
+        origin: origin(c),
+    }
+}
+
+pub(super) fn thresholds(values: &BTreeMap<String, Value>) -> Vec<(String, String)> {
     values.iter().map(|(name, v)| (words::sentence(&words::fact_name(name)), words::value(name, v))).collect()
 }
 
-fn framework(f: &FrameworkResult, desk: &Desk<'_>, footnotes: &mut Vec<Footnote>) -> Framework {
+fn framework(
+    f: &FrameworkResult,
+    desk: &Desk<'_>,
+    referred: &BTreeSet<&str>,
+    footnotes: &mut Vec<Footnote>,
+) -> Framework {
     let judged: Vec<&RequirementResult> = f.requirements.iter().filter(|r| !r.direct.is_empty()).collect();
     let of = |s: Standing| judged.iter().filter(|r| r.verdict == s).count() as u64;
     let mut parts = Vec::new();
@@ -809,7 +976,7 @@ fn framework(f: &FrameworkResult, desk: &Desk<'_>, footnotes: &mut Vec<Footnote>
         source: f.source.as_deref().map(|s| visible_cut(s, 1_000)),
         note: f.note.as_deref().map(|s| visible_cut(s, 1_500)),
         summary,
-        requirements: f.requirements.iter().map(|r| requirement(f, r, desk, footnotes)).collect(),
+        requirements: f.requirements.iter().map(|r| requirement(f, r, desk, referred, footnotes)).collect(),
     }
 }
 
@@ -817,6 +984,7 @@ fn requirement(
     f: &FrameworkResult,
     r: &RequirementResult,
     desk: &Desk<'_>,
+    referred: &BTreeSet<&str>,
     footnotes: &mut Vec<Footnote>,
 ) -> Requirement {
     let explained = r.status.is_some() || r.provenance.is_some() || !r.nearest.is_empty();
@@ -861,6 +1029,10 @@ fn requirement(
         guarded: r.guarded.iter().map(|g| visible(g)).collect(),
         contextual: r.contextual.as_deref().map(visible),
         footnote,
+        filter: {
+            let reference = format!("{}:{}", f.id, r.id);
+            referred.contains(reference.as_str()).then(|| words::filter("requirement", &visible_cut(&reference, 120)))
+        },
     }
 }
 
@@ -901,16 +1073,24 @@ fn groups<'a>(a: &Assessment, findings: &'a [Finding], desk: &Desk<'_>) -> (Vec<
     (out, ids)
 }
 
-fn checks_listed(groups: &[Group]) -> Vec<Link> {
-    let mut seen: BTreeMap<&str, &Link> = BTreeMap::new();
-    for f in groups.iter().flat_map(|g| &g.findings) {
-        seen.entry(&f.check.id).or_insert(&f.check);
-    }
-    seen.into_values().cloned().collect()
-}
-
 fn finding(f: &Finding, desk: &Desk<'_>) -> FindingView {
-    let check = desk.checks.get(f.check.as_str());
+    let mut counted = Vec::new();
+    let mut contextual = Vec::new();
+    for reference in &f.requirements {
+        match desk.bearing(&f.check, reference, &f.contextual) {
+            Bearing::Counted => counted.push(reference.clone()),
+            Bearing::Beside => {}
+            Bearing::Context => {
+                let of = desk.requirement(reference);
+                let direct = of.is_some_and(|r| r.direct.contains(&f.check));
+                // What its scope leaves out and would not have counted either is in the page's data.
+                if let (true, Some(why)) = (direct, of.and_then(|r| r.contextual.as_deref())) {
+                    let id = reference.split_once(':').map_or(reference.as_str(), |(_, id)| id);
+                    contextual.push((visible_cut(id, 60), visible(why)));
+                }
+            }
+        }
+    }
     let name = if !f.identity_name.is_empty() {
         &f.identity_name
     } else if !f.target.is_empty() {
@@ -937,10 +1117,8 @@ fn finding(f: &Finding, desk: &Desk<'_>) -> FindingView {
         approver: visible_cut(&f.approver, 120),
         ticket: visible_cut(&f.ticket, 80),
         evidence: f.evidence.iter().map(|(k, v)| (words::sentence(&words::fact_name(k)), words::value(k, v))).collect(),
-        thresholds: check.map(|c| thresholds(&c.thresholds)).unwrap_or_default(),
-        fails: check.map(|c| visible_cut(&c.fails, 2_000)).unwrap_or_default(),
-        remedy: check.map(|c| prose(&c.remedy)).unwrap_or_default(),
-        requirements: desk.references(&f.requirements),
+        references: desk.references(&counted),
+        contextual,
         source: format!("{}, record {}", visible(&f.source_file), number(f.source_record)),
     }
 }
@@ -953,11 +1131,24 @@ fn stories(a: &Assessment, findings: &[Finding], listed: &BTreeSet<&str>, desk: 
     } else {
         findings.iter().map(|f| (f.finding_id.as_str(), f)).filter(|(id, _)| wanted.contains(id)).collect()
     };
-    a.identities.iter().enumerate().map(|(i, s)| story(i + 1, s, &known, listed, desk, &a.run.as_of)).collect()
+    let mut anchors: BTreeMap<String, usize> = BTreeMap::new();
+    a.identities
+        .iter()
+        .map(|s| {
+            let mut anchor = format!("i-{}", words::anchor(if s.identity.is_empty() { &s.name } else { &s.identity }));
+            // Two names may fold to one anchor.
+            let same = anchors.entry(anchor.clone()).or_default();
+            *same += 1;
+            if *same > 1 {
+                anchor.push_str(&format!("--{same}"));
+            }
+            story(anchor, s, &known, listed, desk, &a.run.as_of)
+        })
+        .collect()
 }
 
 fn story(
-    n: usize,
+    anchor: String,
     s: &IdentityStory,
     known: &BTreeMap<&str, &Finding>,
     listed: &BTreeSet<&str>,
@@ -1015,13 +1206,14 @@ fn story(
         })
         .collect();
     Story {
-        anchor: format!("i-{n}"),
+        anchor,
         name: visible_cut(if s.name.is_empty() { &s.identity } else { &s.name }, 120),
         id: visible_cut(&s.identity, 120),
         kind,
-        story: visible(&s.story),
+        story: words::sentence_from_data(&visible(&s.story)),
         next_step: visible(&s.next_step),
         since: s.since.as_deref().map(|t| clock.when(t)),
+        since_day: s.since.as_deref().map(|t| clock.day(t)).unwrap_or_default(),
         open: if open.is_empty() { "nothing open".to_owned() } else { format!("{} open", words::list(&open)) },
         periods: s
             .periods

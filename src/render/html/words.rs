@@ -63,6 +63,20 @@ pub fn anchor(text: &str) -> String {
         .collect()
 }
 
+/// A filter of the findings as it stands in an address: `key=value`, all but unreserved characters as per cent codes.
+pub fn filter(key: &str, value: &str) -> String {
+    let mut out = format!("{key}=");
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
 /// A whole number with thin spaces between thousands.
 pub fn number(n: u64) -> String {
     let digits = n.to_string();
@@ -267,6 +281,12 @@ pub fn fact_name(name: &str) -> String {
         Some(rest) if name != text => format!("time {} {rest}", if text.starts_with("to ") { "to" } else { "since" }),
         _ => text,
     }
+}
+
+/// As [`sentence`], unless it begins with what may be a name: those stay as they are.
+pub fn sentence_from_data(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    if first.chars().all(|c| c.is_ascii_lowercase()) { sentence(text) } else { text.to_owned() }
 }
 
 /// First letter in upper case.
