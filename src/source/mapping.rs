@@ -58,7 +58,8 @@
 //! that stands several times is an array.
 //!
 //! A *source* of a cell is a path, a list (the first that gives something), or a table: one of `path`, `const`, `template`
-//! (`"aws:{accountId}"`, nothing if a part is missing), `latest` or `earliest` (of several paths one instant), `difference`
+//! (`"aws:{accountId}"`, nothing if a part is missing), `first` (of several paths the first that says something), `all` (what all of
+//! several paths say), `latest` or `earliest` (of several paths one instant), `difference`
 //! (`["new", "old"]`: what the first has and the second has not) and `common` (what both have); then, each value on its own, in
 //! this order: `null` (further spellings of nothing), `decode = "percent"`, `split` (`","` or a list), `pattern` (a regular
 //! expression: its first group, or nothing), `as` (what is written around it: `"aws:{}"`, `"{2} {1}"` of groups), `time`,
@@ -289,7 +290,7 @@ impl SourceMapping {
             Err(()) => return None,
         };
         let look = self.look(&record, "", &HABIT, Container::Json);
-        let has = |path: &Path| !path.find(look.start).is_empty();
+        let has = |path: &Path| path.leads(look.start);
         self.recognisers
             .iter()
             .filter(|r| !(r.all.is_empty() && r.any.is_empty() && r.when.is_empty()))
@@ -596,7 +597,8 @@ impl SourceMapping {
                 _ => {}
             }
             let there = match source {
-                None => true,
+                // Another block of this table may map it, from what the file lacks.
+                None => matches!(column.name, "system" | "action"),
                 Some(_) if text.is_some() => true,
                 Some(source) if block.table == Table::Event => !look.tabular || source.rooted(look),
                 Some(source) => source.touched(look),
@@ -822,7 +824,7 @@ mod file {
     #[derive(Deserialize)]
     #[serde(
         untagged,
-        expecting = "a source is a path, a list of sources, or a table of path, const, template, latest, earliest, difference, common, null, decode, split, pattern, as, time, zone, never, cut, plus, values, pick, otherwise, when"
+        expecting = "a source is a path, a list of sources, or a table of path, const, template, first, all, latest, earliest, difference, common, null, decode, split, pattern, as, time, zone, never, cut, plus, values, pick, otherwise, when"
     )]
     pub(super) enum Source {
         Path(String),
@@ -837,6 +839,8 @@ mod file {
         #[serde(rename = "const")]
         pub constant: Option<String>,
         pub template: Option<String>,
+        pub first: Option<Vec<String>>,
+        pub all: Option<Vec<String>>,
         pub latest: Option<Vec<String>>,
         pub earliest: Option<Vec<String>>,
         pub difference: Option<[String; 2]>,
@@ -1188,10 +1192,13 @@ fn source(written: file::Source, column: Option<&Column>, defaults: &Defaults) -
     if let Some(template) = &one.template {
         from.push(From::Template(parts(template)?));
     }
-    for (several, way) in [(&one.latest, Pick::Latest), (&one.earliest, Pick::Earliest)] {
+    if let Some(first) = &one.first {
+        from.push(From::FirstOf(paths(first)?));
+    }
+    for (several, way) in [(&one.all, None), (&one.latest, Some(Pick::Latest)), (&one.earliest, Some(Pick::Earliest))] {
         if let Some(several) = several {
             from.push(From::Several(paths(several)?));
-            pick = Some(way);
+            pick = way;
         }
     }
     if let Some([a, b]) = &one.difference {
@@ -1203,7 +1210,7 @@ fn source(written: file::Source, column: Option<&Column>, defaults: &Defaults) -
     let (Some(from), true) = (from.pop(), from.is_empty()) else {
         return Err(fault(
             &quoted,
-            "a source needs exactly one of path, const, template, latest, earliest, difference, common",
+            "a source needs exactly one of path, const, template, first, all, latest, earliest, difference, common",
             "for the first of several that gives something, write a list",
         ));
     };

@@ -20,10 +20,10 @@ fn mappings() -> Mappings {
     Mappings::load(&[root().join("mappings")]).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn read(path: &Path, mappings: &Mappings) -> Reading {
-    let inventory = Inventory::take(&[path.to_owned()], &Config::default(), mappings)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    read_all(inventory, &Config::default(), &|_| {}).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn read(path: &Path, mappings: &Mappings) -> Result<Reading, String> {
+    let inventory =
+        Inventory::take(&[path.to_owned()], &Config::default(), mappings).map_err(|error| error.to_string())?;
+    read_all(inventory, &Config::default(), &|_| {}).map_err(|error| error.to_string())
 }
 
 /// What became of a file: its rows, with what they report and leave empty, its rejected records, and what was left out.
@@ -83,7 +83,13 @@ fn samples_become_what_they_must() {
             continue;
         }
         let id = path.parent().and_then(Path::file_name).expect("a folder a mapping").to_string_lossy().into_owned();
-        let reading = read(&path, &mappings);
+        let reading = match read(&path, &mappings) {
+            Ok(reading) => reading,
+            Err(error) => {
+                faults.push(error);
+                continue;
+            }
+        };
         let input = &reading.inputs[0];
         if input.mapping != id {
             faults.push(format!("{} was taken for {}", path.display(), input.mapping));
@@ -144,7 +150,8 @@ fn real_logs_are_read_whole_and_their_resets_found() {
     let report = audit(std::slice::from_ref(&real), Config::default()).unwrap_or_else(|error| panic!("{error}"));
     assert_adds_up(&report);
     let mappings = mappings();
-    let counts = real_counts(&read(&real, &mappings));
+    let reading = read(&real, &mappings).unwrap_or_else(|error| panic!("{error}"));
+    let counts = real_counts(&reading);
     for (of, n) in &counts {
         println!("{of}: {n:?}");
     }

@@ -110,8 +110,10 @@ pub(super) enum From {
     Path(Path),
     Const(String),
     Template(Vec<Part>),
-    /// Of several paths, one value.
+    /// What several paths say; a [`Pick`] may choose among it.
     Several(Vec<Path>),
+    /// Of several paths, the first that says something.
+    FirstOf(Vec<Path>),
     /// What the first has and the second has not.
     Difference(Path, Path),
     /// What both have.
@@ -191,10 +193,14 @@ impl Source {
 
     /// Whether the record could have said it: some path of it leads somewhere, if only to null.
     pub(super) fn touched(&self, look: Look<'_>) -> bool {
-        let there = |path: &Path| !path.find(look.start).is_empty();
+        let there = |path: &Path| path.leads(look.start);
         match self {
             Self::First(sources) => sources.iter().any(|source| source.touched(look)),
-            Self::One(one) => hold(&one.when, look) && one.from.paths().iter().all(|path| there(path)),
+            Self::One(one) if !hold(&one.when, look) => false,
+            Self::One(one) => match &one.from {
+                From::Several(paths) | From::FirstOf(paths) => paths.iter().any(there),
+                from => from.paths().iter().all(|path| there(path)),
+            },
         }
     }
 
@@ -203,7 +209,7 @@ impl Source {
         match self {
             Self::First(sources) => sources.iter().any(|source| source.rooted(look)),
             Self::One(one) => match &one.from {
-                From::Several(paths) => paths.iter().any(|path| path.rooted(look.start)),
+                From::Several(paths) | From::FirstOf(paths) => paths.iter().any(|path| path.rooted(look.start)),
                 from => from.paths().iter().all(|path| path.rooted(look.start)),
             },
         }
@@ -253,7 +259,7 @@ impl From {
                     Part::Text(_) => None,
                 })
                 .collect(),
-            From::Several(paths) => paths.iter().collect(),
+            From::Several(paths) | From::FirstOf(paths) => paths.iter().collect(),
             From::Difference(a, b) | From::Common(a, b) => vec![a, b],
         }
     }
@@ -326,6 +332,7 @@ impl One {
                 text.and_then(|text| self.matched(&text)).into_iter().collect()
             }
             From::Several(paths) => paths.iter().flat_map(matched).collect(),
+            From::FirstOf(paths) => paths.iter().map(matched).find(|found| !found.is_empty()).unwrap_or_default(),
             From::Difference(one, other) => {
                 let others = matched(other);
                 matched(one).into_iter().filter(|text| !others.contains(text)).collect()

@@ -120,6 +120,16 @@ impl Path {
     /// All values that the path leads to; through arrays it goes to each element, through text that is JSON into what it
     /// says. A null value is a value.
     pub(super) fn find<'a>(&self, start: Start<'a>) -> Vec<Cow<'a, Value>> {
+        let found = self.reach(start);
+        if found.iter().any(|value| value.is_array()) { elements(found) } else { found }
+    }
+
+    /// Whether it leads anywhere, if only to null or to an empty array.
+    pub(super) fn leads(&self, start: Start<'_>) -> bool {
+        !self.reach(start).is_empty()
+    }
+
+    fn reach<'a>(&self, start: Start<'a>) -> Vec<Cow<'a, Value>> {
         let root = match self.root {
             Root::Record => Some(Cow::Borrowed(start.record)),
             Root::Item => start.item.map(Cow::Borrowed),
@@ -132,9 +142,6 @@ impl Path {
             if found.is_empty() {
                 return found;
             }
-        }
-        if found.iter().any(|value| value.is_array()) {
-            found = elements(found);
         }
         found
     }
