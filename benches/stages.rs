@@ -43,14 +43,12 @@ fn texts(c: &mut Criterion) {
         part
     };
     group.throughput(Throughput::Elements(100_000));
-    group.bench_function("absorb and fold", |b| {
+    group.bench_function("merge", |b| {
         b.iter_batched(
-            // Two decoders that saw the same names: the first is taken over whole, the second is joined.
+            // Two decoders that saw the same names: what both hold is joined.
             || (Texts::default(), part(), part()),
             |(mut texts, first, second)| {
-                texts.absorb(first);
-                texts.absorb(second);
-                texts.fold_all();
+                texts.merge(vec![first, second]);
                 texts
             },
             BatchSize::LargeInput,

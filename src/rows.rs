@@ -6,6 +6,7 @@
 
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
+use rayon::prelude::*;
 
 use crate::table::{Table, Type};
 use crate::text::{EMPTY, Interner, LIST_SEPARATOR, TextId, fold};
@@ -94,6 +95,15 @@ impl Values {
         }
     }
 
+    fn reserve(&mut self, len: usize) {
+        // Growth by doubling would hold both the old and the new column for a moment.
+        match self {
+            Values::Text(v) => v.reserve(len.saturating_sub(v.len())),
+            Values::Time(v) => v.reserve(len.saturating_sub(v.len())),
+            Values::Code(v) => v.reserve(len.saturating_sub(v.len())),
+        }
+    }
+
     fn pad(&mut self, len: usize) {
         match self {
             Values::Text(v) => v.resize(len, EMPTY),
@@ -101,6 +111,16 @@ impl Values {
             Values::Code(v) => v.resize(len, 0),
         }
     }
+}
+
+/// What one decoder read, to be appended.
+pub struct Portion<'a> {
+    /// Its rows.
+    pub rows: &'a Rows,
+    /// Its texts' numbers in the whole.
+    pub map: &'a [TextId],
+    /// Records of the file before its first.
+    pub records_before: u32,
 }
 
 /// Rows of one table.
@@ -257,26 +277,33 @@ impl Rows {
         self.len() - 1
     }
 
-    /// Appends what a decoder read, its texts renumbered by `map`.
-    pub fn append(&mut self, part: &Rows, map: &[TextId]) {
+    /// Appends what decoders read, column by column in parallel.
+    pub fn append(&mut self, parts: &[Portion<'_>]) {
         let before = self.len();
-        let after = before + part.len();
-        for (mine, theirs) in self.columns.iter_mut().zip(&part.columns) {
-            if theirs.len() == 0 && mine.len() == 0 {
-                continue;
+        let after = before + parts.iter().map(|p| p.rows.len()).sum::<usize>();
+        self.columns.par_iter_mut().enumerate().for_each(|(c, mine)| {
+            if mine.len() == 0 && parts.iter().all(|p| p.rows.columns[c].len() == 0) {
+                return;
             }
-            mine.pad(before);
-            match (&mut *mine, theirs) {
-                (Values::Text(a), Values::Text(b)) => a.extend(b.iter().map(|&id| map[id as usize])),
-                (Values::Time(a), Values::Time(b)) => a.extend_from_slice(b),
-                (Values::Code(a), Values::Code(b)) => a.extend_from_slice(b),
-                _ => unreachable!("both are of the same table"),
+            mine.reserve(after);
+            let mut len = before;
+            for part in parts {
+                mine.pad(len);
+                match (&mut *mine, &part.rows.columns[c]) {
+                    (Values::Text(a), Values::Text(b)) => a.extend(b.iter().map(|&id| part.map[id as usize])),
+                    (Values::Time(a), Values::Time(b)) => a.extend_from_slice(b),
+                    (Values::Code(a), Values::Code(b)) => a.extend_from_slice(b),
+                    _ => unreachable!("both are of the same table"),
+                }
+                len += part.rows.len();
             }
             mine.pad(after);
+        });
+        for part in parts {
+            self.reported.extend_from_slice(&part.rows.reported);
+            self.file.extend_from_slice(&part.rows.file);
+            self.record.extend(part.rows.record.iter().map(|r| r + part.records_before));
         }
-        self.reported.extend_from_slice(&part.reported);
-        self.file.extend_from_slice(&part.file);
-        self.record.extend_from_slice(&part.record);
     }
 
     /// Two rows carry the same record: every column equal as it compares, not reported equal to empty.
@@ -328,7 +355,9 @@ pub struct Builder {
     /// What was committed.
     pub rows: Rows,
     pending: Vec<i64>,
-    set: Vec<usize>,
+    /// Bit of a column: is its cell of the pending row set?
+    set: u32,
+    required: u32,
     zone: Tz,
     /// Was any naive instant read?
     pub naive: bool,
@@ -337,7 +366,9 @@ pub struct Builder {
 impl Builder {
     /// Naive instants are read in `zone`.
     pub fn new(table: Table, zone: Tz) -> Builder {
-        Builder { rows: Rows::new(table), pending: vec![0; table.columns().len()], set: Vec::new(), zone, naive: false }
+        let columns = table.columns();
+        let required = columns.iter().enumerate().filter(|(_, c)| c.required).fold(0, |mask, (i, _)| mask | 1 << i);
+        Builder { rows: Rows::new(table), pending: vec![0; columns.len()], set: 0, required, zone, naive: false }
     }
 
     /// Puts one cell that is not empty.
@@ -358,7 +389,7 @@ impl Builder {
             _ => return Err(BadCell),
         };
         self.pending[column] = value;
-        self.set.push(column);
+        self.set |= 1 << column;
         Ok(())
     }
 
@@ -405,29 +436,34 @@ impl Builder {
 
     /// Is the cell of the pending row set?
     pub fn is_set(&self, column: usize) -> bool {
-        self.set.contains(&column)
+        self.set >> column & 1 == 1
     }
 
     /// The first required column that the pending row lacks.
     pub fn lacks(&self) -> Option<&'static str> {
-        let columns = self.rows.table.columns().iter().enumerate();
-        columns.filter(|(_, c)| c.required).find(|(i, _)| !self.set.contains(i)).map(|(_, c)| c.name)
+        let lacking = self.required & !self.set;
+        (lacking != 0).then(|| self.rows.table.columns()[lacking.trailing_zeros() as usize].name)
     }
 
     /// The pending row becomes a row. `reported` are the columns that this row's source reports, as far as known yet.
     pub fn commit(&mut self, file: u32, record: u32, reported: u32) {
         let len = self.rows.len();
-        for &column in &self.set {
+        for (column, values) in self.rows.columns.iter_mut().enumerate() {
+            let set = self.set >> column & 1 == 1;
+            if !set && values.len() == 0 {
+                continue;
+            }
             let value = self.pending[column];
-            let values = &mut self.rows.columns[column];
             values.pad(len);
             match values {
-                Values::Text(v) => v.push(u32::try_from(value).expect("made from a text number")),
-                Values::Time(v) => v.push(value),
-                Values::Code(v) => v.push(u8::try_from(value).expect("made from a code")),
+                Values::Text(v) => {
+                    v.push(if set { u32::try_from(value).expect("made from a text number") } else { EMPTY });
+                }
+                Values::Time(v) => v.push(if set { value } else { NULL }),
+                Values::Code(v) => v.push(if set { u8::try_from(value).expect("made from a code") } else { 0 }),
             }
         }
-        self.set.clear();
+        self.set = 0;
         self.rows.file.push(file);
         self.rows.record.push(record);
         self.rows.reported.push(reported);
@@ -435,7 +471,7 @@ impl Builder {
 
     /// The pending row is dropped.
     pub fn forget(&mut self) {
-        self.set.clear();
+        self.set = 0;
     }
 
     /// The rows, all of them reporting `reported` beside what each reports itself.

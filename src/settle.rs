@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use hashbrown::HashMap;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::rows::Rows;
 use crate::source::{Fate, Input, Reading, RejectedRecord, excerpt};
 use crate::table::{Table, account, credential, event, person, ticket, workload};
-use crate::text::{EMPTY, TextId, Texts};
+use crate::text::{EMPTY, Interner, TextId, Texts};
 use crate::time::{self, MINUTE};
 
 /// Records of one act lie at most this long after the earliest of them.
@@ -169,18 +170,25 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
 
 /// An event without id gets one from its content; the n-th identical record of one file adds `-n`.
 fn name_events(events: &mut Rows, texts: &mut Texts) {
-    let mut seen: HashMap<(u32, String), u32> = HashMap::new();
-    for row in 0..events.len() {
-        if events.text(event::EVENT_ID, row) != EMPTY {
-            continue;
-        }
-        let body = content(events, row, texts);
-        let digest = hex::encode(Sha256::digest(body.as_bytes()));
-        let n = seen.entry((events.file[row], body)).or_default();
-        *n += 1;
-        let id = if *n > 1 { format!("~{}-{n}", &digest[..16]) } else { format!("~{}", &digest[..16]) };
-        let id = texts.add(&id);
-        events.set_text(event::EVENT_ID, row, id);
+    let nameless: Vec<usize> = (0..events.len()).filter(|&row| events.text(event::EVENT_ID, row) == EMPTY).collect();
+    let bodies: Vec<(u32, [u8; 32])> = nameless
+        .par_iter()
+        .map(|&row| (events.file[row], Sha256::digest(content(events, row, texts).as_bytes()).into()))
+        .collect();
+    let mut seen: HashMap<(u32, [u8; 32]), u32> = HashMap::new();
+    let mut names = Interner::default();
+    let ids: Vec<TextId> = bodies
+        .into_iter()
+        .map(|body| {
+            let n = seen.entry(body).or_default();
+            *n += 1;
+            let digest = hex::encode(&body.1[..8]);
+            names.intern(&if *n > 1 { format!("~{digest}-{n}") } else { format!("~{digest}") })
+        })
+        .collect();
+    let map = texts.merge(vec![names]).remove(0);
+    for (row, id) in nameless.into_iter().zip(ids) {
+        events.set_text(event::EVENT_ID, row, map[id as usize]);
     }
 }
 

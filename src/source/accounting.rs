@@ -93,6 +93,21 @@ impl Input {
         *best = (*best).min(fate);
     }
 
+    /// Takes over what a further piece of the same file counted while it was read.
+    pub fn absorb(&mut self, piece: Input) {
+        self.read += piece.read;
+        self.out_of_scope += piece.out_of_scope;
+        self.rejected += piece.rejected;
+        for (reason, n) in piece.rejected_reasons {
+            *self.rejected_reasons.entry(reason).or_default() += n;
+        }
+        for (reason, n) in piece.out_of_scope_reasons {
+            *self.out_of_scope_reasons.entry(reason).or_default() += n;
+        }
+        self.naive_zone = self.naive_zone.take().or(piece.naive_zone);
+        self.systems.extend(piece.systems);
+    }
+
     /// Records of several rows are settled; call once, after every row was counted.
     pub fn close(&mut self) {
         for (_, fate) in std::mem::take(&mut self.several) {

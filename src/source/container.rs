@@ -36,6 +36,21 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     }
 }
 
+/// Where the text of a file begins that can be read from any place: neither packed nor UTF-16. Null for others.
+///
+/// # Errors
+/// The file cannot be opened or read.
+pub fn plain_start(path: &Path) -> io::Result<Option<u64>> {
+    let mut start = Vec::with_capacity(4);
+    File::open(path)?.take(4).read_to_end(&mut start)?;
+    Ok(match (Packing::of(&start), start.as_slice()) {
+        (Packing::None, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => None,
+        (Packing::None, [0xef, 0xbb, 0xbf, ..]) => Some(3),
+        (Packing::None, _) => Some(0),
+        _ => None,
+    })
+}
+
 /// The first `n` bytes of the text of a file, fewer if it is shorter, for recognising what it is.
 ///
 /// # Errors

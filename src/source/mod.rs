@@ -4,6 +4,7 @@
 //! ([`crate::settle`]), who is who ([`crate::identity`]).
 
 pub mod accounting;
+pub mod chunk;
 pub mod clock;
 pub mod container;
 pub mod excerpt;

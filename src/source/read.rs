@@ -1,7 +1,8 @@
 //! Reads every file of an inventory, in parallel, into canonical rows.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
 
 use chrono_tz::Tz;
 use rayon::prelude::*;
@@ -11,11 +12,16 @@ use super::accounting::{Input, RejectedRecord};
 use super::clock::Habit;
 use super::inventory::{Found, Inventory, Recognised};
 use super::mapping::{MappedOutcome, Setting, SourceMapping};
-use super::{SourceError, container, excerpt, json};
+use super::{SourceError, chunk, container, excerpt, json};
 use crate::config::Config;
-use crate::rows::{Builder, Cell, Rows};
+use crate::rows::{Builder, Cell, Portion, Rows};
 use crate::table::Table;
 use crate::text::{Interner, Texts, fold};
+
+/// Bytes of input that are decoded before they are joined.
+const BATCH: u64 = 256 << 20;
+/// The same in files and pieces, for folders of many small objects.
+const BATCH_JOBS: usize = 4096;
 
 /// Everything that was read, before any row met another.
 pub struct Reading {
@@ -49,16 +55,9 @@ pub fn read_all(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Reading, SourceError> {
     let Inventory { files, skipped, mappings } = inventory;
-    let parts: Vec<Result<Part, SourceError>> = files
-        .par_iter()
-        .enumerate()
-        .with_max_len(1)
-        .map(|(i, found)| {
-            let part = read_one(found, i as u32, config, &mappings);
-            progress(found.bytes);
-            part
-        })
-        .collect();
+    let plans: Vec<Plan> = files.par_iter().map(|found| plan(found, chunk::CHUNK)).collect::<Result<_, _>>()?;
+    let jobs: Vec<Job<'_>> =
+        files.iter().zip(&plans).enumerate().flat_map(|(i, (found, plan))| plan.jobs(i, found)).collect();
     let mut reading = Reading {
         texts: Texts::default(),
         tables: Table::ALL.into_iter().map(|t| (t, Rows::new(t))).collect(),
@@ -66,67 +65,155 @@ pub fn read_all(
         skipped,
         rejected: Vec::new(),
     };
-    for part in parts {
-        let mut part = part?;
-        let map = reading.texts.absorb(std::mem::take(&mut part.texts));
-        for rows in &part.rows {
-            reading.tables.get_mut(&rows.table).expect("every table is there").append(rows, &map);
-        }
-        reading.inputs.push(part.input);
-        reading.rejected.append(&mut part.rejected);
+    let mut rest = jobs.as_slice();
+    while !rest.is_empty() {
+        // What is decoded and not yet joined takes memory, so that it is joined now and then: cut by the inputs alone,
+        // for the numbers of texts not to depend on threads.
+        let mut bytes = 0;
+        let fits = |job: &&Job<'_>| {
+            let first = bytes == 0;
+            bytes += job.bytes;
+            first || bytes <= BATCH
+        };
+        let n = rest.iter().take(BATCH_JOBS).take_while(fits);
+        let (batch, after) = rest.split_at(n.count());
+        let parts: Vec<Result<Part, SourceError>> = batch
+            .par_iter()
+            .with_max_len(1)
+            .map(|job| {
+                let part = job.read(config, &mappings);
+                progress(job.bytes);
+                part
+            })
+            .collect();
+        join(&mut reading, parts.into_iter().collect::<Result<_, _>>()?);
+        rest = after;
     }
-    reading.texts.fold_all();
     Ok(reading)
 }
 
-fn read_one(found: &Found, index: u32, config: &Config, mappings: &[SourceMapping]) -> Result<Part, SourceError> {
-    let rule = found.rule.map(|r| &config.inputs[r]);
-    let zone = rule.and_then(|r| r.timezone);
-    let mapping = match &found.as_what {
-        Recognised::CanonicalCsv(_) | Recognised::CanonicalJson(_) => "canonical".to_owned(),
-        Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) => mappings[*m].id.clone(),
-    };
-    let mut input = Input {
-        path: found.path.clone(),
-        disk: found.disk.clone(),
-        bytes: found.bytes,
-        feed: rule.and_then(|r| r.mapping.clone()).unwrap_or_else(|| mapping.clone()),
-        mapping,
-        recognised_by: found.because.clone(),
-        snapshot: rule.and_then(|r| r.snapshot),
-        expected_records: rule.and_then(|r| r.expected_records),
-        zone_assumed: zone.is_none(),
-        ..Input::default()
-    };
-    let file = found.path.rsplit('/').next().unwrap_or_default().to_owned();
-    if let Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) = &found.as_what {
-        input.snapshot = input.snapshot.or_else(|| mappings[*m].snapshot_of(&file));
+/// How one file is read: in pieces, if it can be cut.
+enum Plan {
+    Whole,
+    Pieces(Layout, Vec<Range<u64>>),
+}
+
+/// What the header of a canonical CSV file says.
+struct Layout {
+    table: Table,
+    /// For each field its column; of two columns of one name the last counts.
+    columns: Vec<Option<usize>>,
+    ignored: Vec<String>,
+    /// Bit of a column: does the file report it?
+    mask: u32,
+}
+
+impl Layout {
+    fn of(table: Table, header: &[String]) -> Layout {
+        let column = |(i, name): (usize, &String)| table.column(name).filter(|_| !header[i + 1..].contains(name));
+        let columns: Vec<Option<usize>> = header.iter().enumerate().map(column).collect();
+        let ignored = header.iter().zip(&columns).filter(|(_, c)| c.is_none()).map(|(name, _)| name.clone());
+        let mask = columns.iter().flatten().fold(0, |mask, c| mask | 1 << c);
+        Layout { table, ignored: ignored.collect(), mask, columns }
     }
-    let unreadable = |cause: String| SourceError::Unreadable {
+}
+
+fn plan(found: &Found, chunk: u64) -> Result<Plan, SourceError> {
+    let Recognised::CanonicalCsv(table) = found.as_what else { return Ok(Plan::Whole) };
+    let cut = container::plain_start(&found.disk).and_then(|start| match start {
+        Some(start) => chunk::cut(&found.disk, start, found.bytes, chunk),
+        None => Ok(None),
+    });
+    Ok(match cut.map_err(|e| unreadable(found, e.to_string()))? {
+        Some(cut) => {
+            let header: Vec<String> = cut.header.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
+            Plan::Pieces(Layout::of(table, &header), cut.pieces)
+        }
+        None => Plan::Whole,
+    })
+}
+
+impl Plan {
+    fn jobs<'a>(&'a self, file: usize, found: &'a Found) -> Vec<Job<'a>> {
+        let job = |piece, bytes| Job { file: file as u32, found, piece, bytes };
+        match self {
+            Plan::Pieces(layout, pieces) if !pieces.is_empty() => {
+                pieces.iter().map(|range| job(Some((layout, range)), range.end - range.start)).collect()
+            }
+            _ => vec![job(None, found.bytes)],
+        }
+    }
+}
+
+/// A file or a piece of one.
+struct Job<'a> {
+    file: u32,
+    found: &'a Found,
+    piece: Option<(&'a Layout, &'a Range<u64>)>,
+    bytes: u64,
+}
+
+/// Joins what was decoded, in the order of files and pieces.
+fn join(reading: &mut Reading, mut parts: Vec<Part>) {
+    let maps = reading.texts.merge(parts.iter_mut().map(|part| std::mem::take(&mut part.texts)).collect());
+    let mut before = Vec::with_capacity(parts.len());
+    for part in &mut parts {
+        let read = match reading.inputs.last() {
+            Some(last) if last.path == part.input.path => last.read as u32,
+            _ => 0,
+        };
+        before.push(read);
+        for rejected in &mut part.rejected {
+            rejected.record += read;
+        }
+        reading.rejected.append(&mut part.rejected);
+        let input = std::mem::take(&mut part.input);
+        match reading.inputs.last_mut() {
+            Some(last) if last.path == input.path => last.absorb(input),
+            _ => reading.inputs.push(input),
+        }
+    }
+    for (table, rows) in &mut reading.tables {
+        let mut portions = Vec::new();
+        for ((part, map), &records_before) in parts.iter().zip(&maps).zip(&before) {
+            portions.extend(part.rows.iter().filter(|r| r.table == *table).map(|rows| Portion {
+                rows,
+                map,
+                records_before,
+            }));
+        }
+        rows.append(&portions);
+    }
+}
+
+fn unreadable(found: &Found, cause: String) -> SourceError {
+    SourceError::Unreadable {
         path: found.disk.clone(),
         cause,
         hint: "nothing was written; check that the file was copied whole, or leave it out".to_owned(),
-    };
-    let reader = container::open(&found.disk).map_err(|e| unreadable(e.to_string()))?;
-    let mut decoder = Decoder {
-        index,
-        zone: zone.unwrap_or(Tz::UTC),
-        input,
-        texts: Interner::default(),
-        rejected: Vec::new(),
-        builders: BTreeMap::new(),
-        system: rule.and_then(|r| r.system.clone()),
-        setting: Setting { file, tabular: false, habit: Habit { zone, ..Habit::default() } },
-        seen: BTreeMap::new(),
-    };
-    match &found.as_what {
-        Recognised::CanonicalCsv(table) => decoder.canonical_csv(*table, reader),
-        Recognised::CanonicalJson(table) => decoder.canonical_json(*table, reader),
-        Recognised::SourceCsv(m) => decoder.source_csv(&mappings[*m], reader),
-        Recognised::SourceJson(m, envelope) => decoder.source_json(&mappings[*m], envelope.as_deref(), reader),
     }
-    .map_err(|(record, cause)| unreadable(format!("after record {record}: {cause}")))?;
-    Ok(decoder.finish())
+}
+
+impl Job<'_> {
+    fn read(&self, config: &Config, mappings: &[SourceMapping]) -> Result<Part, SourceError> {
+        let mut decoder = Decoder::new(self.found, self.file, config, mappings);
+        let done = match self.piece {
+            Some((layout, range)) => decoder.piece(layout, &self.found.disk, range),
+            None => {
+                let reader = container::open(&self.found.disk).map_err(|e| unreadable(self.found, e.to_string()))?;
+                match &self.found.as_what {
+                    Recognised::CanonicalCsv(table) => decoder.canonical_csv(*table, reader),
+                    Recognised::CanonicalJson(table) => decoder.canonical_json(*table, reader),
+                    Recognised::SourceCsv(m) => decoder.source_csv(&mappings[*m], reader),
+                    Recognised::SourceJson(m, envelope) => {
+                        decoder.source_json(&mappings[*m], envelope.as_deref(), reader)
+                    }
+                }
+            }
+        };
+        done.map_err(|(record, cause)| unreadable(self.found, format!("after record {record}: {cause}")))?;
+        Ok(decoder.finish())
+    }
 }
 
 struct Decoder {
@@ -153,6 +240,42 @@ type Broken = (u64, String);
 type Source = Box<dyn std::io::Read + Send>;
 
 impl Decoder {
+    fn new(found: &Found, index: u32, config: &Config, mappings: &[SourceMapping]) -> Decoder {
+        let rule = found.rule.map(|r| &config.inputs[r]);
+        let zone = rule.and_then(|r| r.timezone);
+        let mapping = match &found.as_what {
+            Recognised::CanonicalCsv(_) | Recognised::CanonicalJson(_) => "canonical".to_owned(),
+            Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) => mappings[*m].id.clone(),
+        };
+        let mut input = Input {
+            path: found.path.clone(),
+            disk: found.disk.clone(),
+            bytes: found.bytes,
+            feed: rule.and_then(|r| r.mapping.clone()).unwrap_or_else(|| mapping.clone()),
+            mapping,
+            recognised_by: found.because.clone(),
+            snapshot: rule.and_then(|r| r.snapshot),
+            expected_records: rule.and_then(|r| r.expected_records),
+            zone_assumed: zone.is_none(),
+            ..Input::default()
+        };
+        let file = found.path.rsplit('/').next().unwrap_or_default().to_owned();
+        if let Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) = &found.as_what {
+            input.snapshot = input.snapshot.or_else(|| mappings[*m].snapshot_of(&file));
+        }
+        Decoder {
+            index,
+            zone: zone.unwrap_or(Tz::UTC),
+            input,
+            texts: Interner::default(),
+            rejected: Vec::new(),
+            builders: BTreeMap::new(),
+            system: rule.and_then(|r| r.system.clone()),
+            setting: Setting { file, tabular: false, habit: Habit { zone, ..Habit::default() } },
+            seen: BTreeMap::new(),
+        }
+    }
+
     fn reject(&mut self, reason: &str, record: &str) {
         self.input.rejected += 1;
         *self.input.rejected_reasons.entry(reason.to_owned()).or_default() += 1;
@@ -166,25 +289,70 @@ impl Decoder {
 
     fn canonical_csv(&mut self, table: Table, reader: Source) -> Result<(), Broken> {
         let Some((mut reader, header)) = open_csv(reader)? else { return Ok(()) };
-        let mut record = csv::ByteRecord::new();
-        // Of two columns of one name the last counts.
-        let columns: Vec<Option<usize>> = header
-            .iter()
-            .enumerate()
-            .map(|(i, name)| table.column(name).filter(|_| !header[i + 1..].contains(name)))
-            .collect();
-        let mut mask = 0;
-        for (name, column) in header.iter().zip(&columns) {
-            match column {
-                Some(c) => mask |= 1u32 << c,
-                None => self.input.ignored_columns.push(name.clone()),
-            }
+        self.records(&Layout::of(table, &header), &mut reader)
+    }
+
+    /// A piece of a plain file: records between commas and line feeds where it has neither quotes nor lone carriage
+    /// returns nor bytes of another encoding, else as the csv crate reads it.
+    fn piece(&mut self, layout: &Layout, disk: &Path, range: &Range<u64>) -> Result<(), Broken> {
+        thread_local! {
+            static PIECE: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
         }
-        self.input.reports.insert(table, mask);
-        let mut builder = Builder::new(table, self.zone);
+        PIECE.with_borrow_mut(|bytes| {
+            chunk::read(disk, range, bytes).map_err(|e| (self.input.read, e.to_string()))?;
+            let simple = memchr::memchr(b'"', bytes).is_none()
+                && memchr::memchr_iter(b'\r', bytes).all(|at| bytes.get(at + 1) == Some(&b'\n'));
+            match std::str::from_utf8(bytes) {
+                Ok(text) if simple => {
+                    self.simple_records(layout, text);
+                    Ok(())
+                }
+                _ => self.records(layout, &mut chunk::reader(bytes.as_slice())),
+            }
+        })
+    }
+
+    fn simple_records(&mut self, layout: &Layout, text: &str) {
+        self.input.reports.insert(layout.table, layout.mask);
+        self.input.ignored_columns.clone_from(&layout.ignored);
+        let mut builder = Builder::new(layout.table, self.zone);
+        let mut fields: Vec<&str> = Vec::with_capacity(layout.columns.len());
+        let mut line = 0;
+        let mut start = 0;
+        let ends = memchr::memchr2_iter(b',', b'\n', text.as_bytes());
+        for at in ends.chain((!text.ends_with('\n')).then_some(text.len())) {
+            let field = &text[start..at];
+            start = at + 1;
+            if text.as_bytes().get(at) == Some(&b',') {
+                fields.push(field);
+                continue;
+            }
+            fields.push(field.strip_suffix('\r').unwrap_or(field));
+            if fields != [""] {
+                self.input.read += 1;
+                match self.csv_row(&mut builder, layout, fields.iter().map(|f| Ok(*f))) {
+                    Ok(()) => builder.commit(self.index, self.input.read as u32, 0),
+                    Err(reason) => {
+                        builder.forget();
+                        self.reject(&reason, text[line..at].trim_end_matches('\r'));
+                    }
+                }
+            }
+            fields.clear();
+            line = start;
+        }
+        self.builders.insert(layout.table, builder);
+    }
+
+    fn records<R: std::io::Read>(&mut self, layout: &Layout, reader: &mut csv::Reader<R>) -> Result<(), Broken> {
+        self.input.reports.insert(layout.table, layout.mask);
+        self.input.ignored_columns.clone_from(&layout.ignored);
+        let mut builder = Builder::new(layout.table, self.zone);
+        let mut record = csv::ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(|e| (self.input.read, e.to_string()))? {
             self.input.read += 1;
-            match self.csv_row(&mut builder, &record, &columns) {
+            let fields = record.iter().map(|f| std::str::from_utf8(f).map_err(|_| "bad-encoding".to_owned()));
+            match self.csv_row(&mut builder, layout, fields) {
                 Ok(()) => builder.commit(self.index, self.input.read as u32, 0),
                 Err(reason) => {
                     builder.forget();
@@ -193,29 +361,25 @@ impl Decoder {
                 }
             }
         }
-        self.builders.insert(table, builder);
+        self.builders.insert(layout.table, builder);
         Ok(())
     }
 
-    fn csv_row(
+    fn csv_row<'a>(
         &mut self,
         builder: &mut Builder,
-        record: &csv::ByteRecord,
-        columns: &[Option<usize>],
+        layout: &Layout,
+        fields: impl ExactSizeIterator<Item = Result<&'a str, String>>,
     ) -> Result<(), String> {
-        if record.len() != columns.len() {
+        if fields.len() != layout.columns.len() {
             return Err("wrong-number-of-fields".to_owned());
         }
-        for (field, column) in record.iter().zip(columns) {
+        for (field, column) in fields.zip(&layout.columns) {
             let Some(column) = *column else { continue };
-            if field.is_empty() {
-                continue;
+            let text = trimmed(field?);
+            if !text.is_empty() {
+                builder.put(column, &Cell::Text(text), &mut self.texts).map_err(|_| bad(layout.table, column))?;
             }
-            let text = std::str::from_utf8(field).map_err(|_| "bad-encoding".to_owned())?.trim();
-            if text.is_empty() {
-                continue;
-            }
-            builder.put(column, &Cell::Text(text), &mut self.texts).map_err(|_| bad(builder.rows.table, column))?;
         }
         builder.lacks().map_or(Ok(()), |c| Err(format!("missing-{c}")))
     }
@@ -422,8 +586,7 @@ impl Decoder {
 
 /// The records of a CSV file behind its header line, and that line folded; null for a file without one.
 fn open_csv(reader: Source) -> Result<Option<Csv>, Broken> {
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 20).from_reader(reader);
+    let mut reader = chunk::reader(reader);
     let mut record = csv::ByteRecord::new();
     if !reader.read_byte_record(&mut record).map_err(|e| (0, e.to_string()))? {
         return Ok(None);
@@ -448,6 +611,14 @@ fn tabular(header: &[String], cells: &[&str]) -> Value {
         }
     }
     Value::Object(object)
+}
+
+/// Most cells begin and end with a visible character; only others need the full rule of white space.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [0x21..=0x7e] | [0x21..=0x7e, .., 0x21..=0x7e] => text,
+        _ => text.trim(),
+    }
 }
 
 fn bad(table: Table, column: usize) -> String {
