@@ -2,6 +2,8 @@
 //!
 //! An identity is a person or a workload. Nothing fuzzier than folding and the part behind `DOMAIN\`.
 
+use std::ops::Range;
+
 use chrono_tz::Tz;
 use hashbrown::HashMap;
 
@@ -47,10 +49,39 @@ pub struct Identity {
 /// A person with its periods, or a workload with its row.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// Positions in [`Settled::periods`], by start.
-    Person(Vec<u32>),
+    /// Its stints: where they lie among all, see [`Register::stints`].
+    Person(Range<u32>),
     /// Row of the workload register.
     Workload(u32),
+}
+
+/// What is asked most often of a period of employment; the stints of one person lie side by side, by start.
+#[derive(Clone, Copy, Debug)]
+pub struct Stint {
+    /// Start, inclusive.
+    pub start: i64,
+    /// End, exclusive; `i64::MAX` is open.
+    end: i64,
+    /// Position in [`Settled::periods`].
+    period: u32,
+    /// `tier` code, 0 when empty.
+    pub tier: u8,
+    /// `worker_type` code, 0 when empty.
+    pub worker_type: u8,
+    /// Terminated, but nobody says when.
+    vague: bool,
+}
+
+impl Stint {
+    /// Is it in force at `t`?
+    fn covers(&self, t: i64) -> bool {
+        self.start <= t && t < self.end
+    }
+
+    /// The whole period.
+    pub fn period<'a>(&self, settled: &'a Settled) -> &'a Period {
+        &settled.periods[self.period as usize]
+    }
 }
 
 /// What events, accounts and credentials are grouped by: the identity where the name resolves, else the folded text.
@@ -64,8 +95,9 @@ pub struct Register {
     pub identities: Vec<Identity>,
     /// How many of them are people.
     pub people: usize,
-    /// By folded text.
-    alias: Vec<Slot>,
+    stints: Vec<Stint>,
+    /// By folded text: an identity, [`FREE`] or [`MANY`].
+    alias: Vec<u32>,
     /// Accounts of one system: (system, folded text) → identity.
     own: HashMap<(TextId, TextId), IdentityId>,
     /// Identity of each account row that stands, in the order of `account_rows`.
@@ -73,12 +105,10 @@ pub struct Register {
     zone: Tz,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Slot {
-    Free,
-    One(IdentityId),
-    Many,
-}
+/// An alias of nobody.
+const FREE: u32 = u32::MAX;
+/// An alias of several identities.
+const MANY: u32 = u32::MAX - 1;
 
 impl Register {
     /// Resolves rosters, registers and accounts.
@@ -87,7 +117,8 @@ impl Register {
         let mut register = Register {
             identities: Vec::new(),
             people: 0,
-            alias: vec![Slot::Free; texts.len()],
+            stints: Vec::with_capacity(settled.periods.len()),
+            alias: vec![FREE; texts.len()],
             own: HashMap::new(),
             account_identity: Vec::new(),
             zone,
@@ -104,11 +135,7 @@ impl Register {
             return;
         }
         let slot = &mut self.alias[folded as usize];
-        *slot = match *slot {
-            Slot::Free => Slot::One(id),
-            Slot::One(other) if other == id => Slot::One(id),
-            _ => Slot::Many,
-        };
+        *slot = if *slot == FREE || *slot == id { id } else { MANY };
     }
 
     fn name_list(&mut self, texts: &Texts, list: TextId, id: IdentityId) {
@@ -122,28 +149,39 @@ impl Register {
     fn add_people(&mut self, settled: &Settled) {
         let texts = &settled.texts;
         let mut by: HashMap<TextId, IdentityId> = HashMap::new();
+        let mut periods: Vec<Vec<u32>> = Vec::new();
         for (i, period) in settled.periods.iter().enumerate() {
             let next = self.identities.len() as IdentityId;
             let id = *by.entry(period.person).or_insert(next);
             if id == next {
                 let given = settled.people.text(crate::table::person::PERSON_ID, period.row as usize);
-                self.identities.push(Identity { id: given, name: period.name, kind: Kind::Person(Vec::new()) });
+                self.identities.push(Identity { id: given, name: period.name, kind: Kind::Person(0..0) });
+                periods.push(Vec::new());
             }
-            if let Kind::Person(periods) = &mut self.identities[id as usize].kind {
-                periods.push(i as u32);
-            }
+            periods[id as usize].push(i as u32);
             self.name(texts, period.person, id);
             self.name(texts, period.email, id);
             self.name_list(texts, period.aliases, id);
         }
-        for identity in &mut self.identities {
-            if let Kind::Person(periods) = &mut identity.kind {
-                periods.sort_by_key(|&p| (settled.periods[p as usize].start, settled.periods[p as usize].seq, p));
-                let last = periods.last().map_or(EMPTY, |&p| settled.periods[p as usize].name);
-                if last != EMPTY {
-                    identity.name = last;
-                }
+        for (identity, mut periods) in self.identities.iter_mut().zip(periods) {
+            periods.sort_by_key(|&p| (settled.periods[p as usize].start, settled.periods[p as usize].seq, p));
+            let last = periods.last().map_or(EMPTY, |&p| settled.periods[p as usize].name);
+            if last != EMPTY {
+                identity.name = last;
             }
+            let first = self.stints.len() as u32;
+            self.stints.extend(periods.into_iter().map(|position| {
+                let p = &settled.periods[position as usize];
+                Stint {
+                    start: p.start,
+                    end: p.end.unwrap_or(i64::MAX),
+                    period: position,
+                    tier: p.tier,
+                    worker_type: p.worker_type,
+                    vague: p.status == crate::table::person::TERMINATED && p.end.is_none(),
+                }
+            }));
+            identity.kind = Kind::Person(first..self.stints.len() as u32);
         }
         self.people = self.identities.len();
     }
@@ -204,9 +242,9 @@ impl Register {
                 return Known::One(id);
             }
             match self.alias[key as usize] {
-                Slot::Free => {}
-                Slot::One(id) => return Known::One(id),
-                Slot::Many => return Known::Ambiguous,
+                FREE => {}
+                MANY => return Known::Ambiguous,
+                id => return Known::One(id),
             }
         }
         Known::Nobody
@@ -233,36 +271,49 @@ impl Register {
         if a.0 == EMPTY || b.0 == EMPTY {
             return None;
         }
-        match (self.lookup(texts, a.0, a.1), self.lookup(texts, b.0, b.1)) {
-            (Known::One(x), Known::One(y)) => Some(x == y),
+        let known = |x: (TextId, TextId)| (x.0, self.lookup(texts, x.0, x.1).one());
+        self.same_known(texts, known(a), known(b))
+    }
+
+    /// The same of two names that are given, each with the identity that it leads to.
+    pub fn same_known(
+        &self,
+        texts: &Texts,
+        a: (TextId, Option<IdentityId>),
+        b: (TextId, Option<IdentityId>),
+    ) -> Option<bool> {
+        match (a.1, b.1) {
+            (Some(x), Some(y)) => Some(x == y),
             _ => (texts.folded(a.0) == texts.folded(b.0)).then_some(true),
         }
     }
 
     /// Aliases that lead to more than one identity, sorted.
     pub fn ambiguous<'a>(&self, texts: &'a Texts) -> Vec<&'a str> {
-        let many = self.alias.iter().enumerate().filter(|(_, s)| **s == Slot::Many);
+        let many = self.alias.iter().enumerate().filter(|(_, slot)| **slot == MANY);
         let mut names: Vec<&str> = many.map(|(i, _)| texts.get(i as TextId)).collect();
         names.sort_unstable();
         names
     }
 
-    /// The period in force at `t`; of several the one that started last.
-    pub fn covering<'a>(&self, settled: &'a Settled, periods: &[u32], t: i64) -> Option<&'a Period> {
-        let mut found = None;
-        for &p in periods {
-            let period = &settled.periods[p as usize];
-            if period.start <= t && period.end.is_none_or(|e| t < e) {
-                found = Some(period);
-            }
+    /// The stints of a person, by start; none of a workload.
+    pub fn stints(&self, id: IdentityId) -> &[Stint] {
+        match &self.identities[id as usize].kind {
+            Kind::Person(range) => &self.stints[range.start as usize..range.end as usize],
+            Kind::Workload(_) => &[],
         }
-        found
     }
 
-    /// The period that speaks for a person at `t`: covering, else the last begun before, else the first.
-    pub fn speaking<'a>(&self, settled: &'a Settled, periods: &[u32], t: i64) -> &'a Period {
-        let past = || periods.iter().rev().map(|&p| &settled.periods[p as usize]).find(|p| p.start <= t);
-        self.covering(settled, periods, t).or_else(past).unwrap_or(&settled.periods[periods[0] as usize])
+    /// The stint in force at `t`; of several the one that started last.
+    pub fn covering(&self, id: IdentityId, t: i64) -> Option<&Stint> {
+        self.stints(id).iter().rev().find(|s| s.covers(t))
+    }
+
+    /// The stint that speaks for a person at `t`: covering, else the last begun before, else the first; null for a
+    /// workload.
+    pub fn speaking(&self, id: IdentityId, t: i64) -> Option<&Stint> {
+        let past = || self.stints(id).iter().rev().find(|s| s.start <= t);
+        self.covering(id, t).or_else(past).or_else(|| self.stints(id).first())
     }
 
     /// Was the identity offboarded at `t`, and when did it end? Null when the registers cannot say.
@@ -279,17 +330,15 @@ impl Register {
                     None => (Some(false), None),
                 }
             }
-            Kind::Person(periods) => {
-                let periods = || periods.iter().map(|&p| &settled.periods[p as usize]);
-                // Terminated, but nobody says when.
-                let vague = |p: &Period| p.status == crate::table::person::TERMINATED && p.end.is_none();
-                if periods().any(|p| p.start <= t && !vague(p) && p.end.is_none_or(|e| t < e)) {
+            Kind::Person(_) => {
+                let stints = self.stints(id);
+                if stints.iter().any(|s| !s.vague && s.covers(t)) {
                     return (Some(false), None);
                 }
-                if periods().any(|p| vague(p) && p.start <= t) {
+                if stints.iter().any(|s| s.vague && s.start <= t) {
                     return (None, None);
                 }
-                let ended = periods().filter_map(|p| p.end).filter(|&e| e <= t).max();
+                let ended = stints.iter().map(|s| s.end).filter(|&e| e <= t && e != i64::MAX).max();
                 (Some(ended.is_some()), ended)
             }
         }

@@ -213,9 +213,9 @@ impl Block for Resets<'_> {
         }
         if let Some(id) = s.identity {
             let (role, rows, row) = match &world.register.identities[id as usize].kind {
-                crate::identity::Kind::Person(periods) => {
-                    let p = world.register.speaking(world.settled, periods, s.at);
-                    ("person", &world.settled.people, p.row as usize)
+                crate::identity::Kind::Person(_) => {
+                    let stint = world.register.speaking(id, s.at).expect("a person has a stint");
+                    ("person", &world.settled.people, stint.period(world.settled).row as usize)
                 }
                 crate::identity::Kind::Workload(row) => ("workload", &world.settled.workloads, *row as usize),
             };

@@ -22,6 +22,8 @@ pub struct CredentialSubject<'a> {
     pub identity_kind: &'static str,
     /// See the fact.
     pub tier: Option<&'static str>,
+    /// Was the holder offboarded at `as_of`, and when did it end?
+    ended: (Option<bool>, Option<i64>),
     owner: (Option<bool>, Option<IdentityId>),
 }
 
@@ -41,9 +43,10 @@ impl<'a> CredentialSubject<'a> {
             row,
             identity,
             ambiguous: found == Known::Ambiguous,
-            key: world.register.key(texts, name, system),
+            key: identity.unwrap_or_else(|| world.register.key(texts, name, system)),
             identity_kind,
-            tier: tier_of(world, identity, identity_kind, world.as_of, false),
+            tier: identity.and_then(|id| tier_of(world, id, identity_kind, world.as_of)),
+            ended: identity.map_or((None, None), |id| world.register.offboarded(world.settled, id, world.as_of)),
             owner: owner(world, row, identity),
         }
     }
@@ -92,7 +95,7 @@ fn active(s: &S<'_>) -> bool {
 }
 
 fn days_unused(s: &S<'_>) -> Option<f64> {
-    let used = s.world.credential_used.get(&(s.row as u32)).copied();
+    let used = s.world.used(s.row);
     let never = || s.has(credential::LAST_USED_AT).then(|| s.instant(credential::CREATED_AT)).flatten();
     used.or_else(never).map(|t| days(s.world.as_of - t))
 }
@@ -106,8 +109,8 @@ facts! { CredentialCompute;
     "identity_kind" Text None, "human, workload, shared, break-glass, or unknown when unresolved", null "never", |s| Some(s.identity_kind);
     "tier" Text None, "emergency, privileged, executive, workload, contractor or standard", null "holder unresolved", |s| s.tier;
     "sensitive" Bool None, "is the tier emergency, privileged, executive or workload?", null "tier not known", |s| s.tier.map(|t| SENSITIVE.contains(&t));
-    "identity_offboarded" Bool None, "has the holder left, or the workload been retired?", null "holder unresolved, or terminated or retired without a date", |s| s.offboarded(s.identity).0;
-    "hours_since_offboarding" Number Hours, "time from that end to `as_of`", null "not offboarded", |s| s.offboarded(s.identity).1.map(|end| hours(s.world.as_of - end));
+    "identity_offboarded" Bool None, "has the holder left, or the workload been retired?", null "holder unresolved, or terminated or retired without a date", |s| s.ended.0;
+    "hours_since_offboarding" Number Hours, "time from that end to `as_of`", null "not offboarded", |s| s.ended.1.map(|end| hours(s.world.as_of - end));
     "owner_known" Bool None, "does its owner, else the workload's, resolve to a person?", null "owner not reported or ambiguous; no roster", |s| s.owner.0;
     "owner_offboarded" Bool None, "has that owner left?", null "owner not known", |s| s.offboarded(s.owner.1).0;
     "days_unused" Number Days, "time from its latest use, else from its creation when it was never used", null "not known", days_unused;

@@ -4,6 +4,7 @@
 //! list, with its meaning and when it is null.
 
 pub mod credential;
+pub mod index;
 pub mod record;
 pub mod reset;
 pub mod revocation;

@@ -2,7 +2,7 @@
 
 use super::reset::{facts, minutes};
 use super::{Fact, ResetCompute, ResetSubject, Unit};
-use crate::identity::Kind;
+use crate::identity::{Key, Kind, Known};
 use crate::table::{Table, event, ticket, workload};
 use crate::text::{EMPTY, TextId};
 
@@ -14,13 +14,17 @@ pub struct Approval {
     pub source: Option<&'static str>,
     /// The ticket of the reset.
     pub ticket: Option<usize>,
+    /// Who approved, with the system the name counts in.
+    approver: (TextId, TextId),
+    approver_is: Known,
+    at: Option<i64>,
 }
 
 /// The approval of a reset, found once.
 pub fn approval<'s>(s: &'s S<'_>) -> &'s Approval {
     s.approval.get_or_init(|| {
         let named = s.has(event::TICKET);
-        let ticket = if named { named_ticket(s) } else { s.world.ticket_by_subject(s.row) };
+        let ticket = if named { s.named_ticket } else { s.world.ticket_by_subject(s.row) };
         let tickets = &s.world.settled.tickets;
         let says =
             |r: usize| tickets.text(ticket::APPROVER, r) != EMPTY || tickets.instant(ticket::DECIDED_AT, r).is_some();
@@ -31,25 +35,28 @@ pub fn approval<'s>(s: &'s S<'_>) -> &'s Approval {
         } else {
             None
         };
-        Approval { source, ticket }
+        let approver = own_or_ticket(s, ticket, event::APPROVER, ticket::APPROVER);
+        Approval {
+            source,
+            ticket,
+            approver,
+            approver_is: s.world.register.lookup(&s.world.settled.texts, approver.0, approver.1),
+            at: s.instant(event::APPROVED_AT).or_else(|| tickets.instant(ticket::DECIDED_AT, ticket?)),
+        }
     })
 }
 
-fn named_ticket(s: &S<'_>) -> Option<usize> {
-    s.world.ticket(s.world.settled.texts.folded(s.text(event::TICKET)))
-}
-
 /// The event's name in `own`, else its ticket's in `other`, with the system it counts in.
-fn own_or_ticket(s: &S<'_>, own: usize, other: usize) -> (TextId, TextId) {
+fn own_or_ticket(s: &S<'_>, ticket: Option<usize>, own: usize, other: usize) -> (TextId, TextId) {
     if s.text(own) != EMPTY {
         return s.name(own);
     }
-    (approval(s).ticket.map_or(EMPTY, |r| s.world.settled.tickets.text(other, r)), EMPTY)
+    (ticket.map_or(EMPTY, |r| s.world.settled.tickets.text(other, r)), EMPTY)
 }
 
 /// The approver that counts.
 pub fn approver(s: &S<'_>) -> (TextId, TextId) {
-    own_or_ticket(s, event::APPROVER, ticket::APPROVER)
+    approval(s).approver
 }
 
 /// The ticket that counts, as text; [`EMPTY`] when none.
@@ -61,12 +68,11 @@ pub fn ticket_text(s: &S<'_>) -> TextId {
 }
 
 fn requester(s: &S<'_>) -> (TextId, TextId) {
-    own_or_ticket(s, event::REQUESTER, ticket::REQUESTER)
+    own_or_ticket(s, approval(s).ticket, event::REQUESTER, ticket::REQUESTER)
 }
 
 fn approved_at(s: &S<'_>) -> Option<i64> {
-    let of_ticket = || s.world.settled.tickets.instant(ticket::DECIDED_AT, approval(s).ticket?);
-    s.instant(event::APPROVED_AT).or_else(of_ticket)
+    approval(s).at
 }
 
 fn decision(s: &S<'_>) -> u8 {
@@ -75,6 +81,19 @@ fn decision(s: &S<'_>) -> u8 {
 
 fn same(s: &S<'_>, a: (TextId, TextId), b: (TextId, TextId)) -> Option<bool> {
     s.world.register.same(&s.world.settled.texts, a, b)
+}
+
+/// Is the approver the one whose name stands in `column` of the event, and whose key is known?
+fn approver_is(s: &S<'_>, column: usize, key: Key) -> Option<bool> {
+    let (name, other) = (approval(s).approver, s.name(column));
+    if name.0 == EMPTY || other.0 == EMPTY {
+        return None;
+    }
+    s.world.register.same_known(
+        &s.world.settled.texts,
+        (name.0, approval(s).approver_is.one()),
+        (other.0, s.world.register.identity_of(key)),
+    )
 }
 
 fn approval_required(s: &S<'_>) -> Option<bool> {
@@ -109,9 +128,7 @@ fn approval_decision<'s>(s: &'s S<'_>) -> Option<&'s str> {
 }
 
 fn approver_offboarded(s: &S<'_>) -> Option<bool> {
-    let (name, system) = approver(s);
-    let id = s.world.register.lookup(&s.world.settled.texts, name, system).one();
-    s.offboarded(id, approved_at(s).unwrap_or(s.at)).0
+    s.offboarded(approval(s).approver_is.one(), approved_at(s).unwrap_or(s.at)).0
 }
 
 fn requester_entitled(s: &S<'_>) -> Option<bool> {
@@ -130,22 +147,22 @@ fn requester_entitled(s: &S<'_>) -> Option<bool> {
 }
 
 fn ticket_found(s: &S<'_>) -> Option<bool> {
-    (s.world.has(Table::Ticket) && s.text(event::TICKET) != EMPTY).then(|| named_ticket(s).is_some())
+    (s.world.has(Table::Ticket) && s.text(event::TICKET) != EMPTY).then(|| s.named_ticket.is_some())
 }
 
 fn ticket_category_allowed(s: &S<'_>) -> Option<bool> {
-    let category = s.world.settled.tickets.text(ticket::CATEGORY, named_ticket(s)?);
+    let category = s.world.settled.tickets.text(ticket::CATEGORY, s.named_ticket?);
     let allowed = &s.world.policy.recovery_categories;
     (category != EMPTY && !allowed.is_empty()).then(|| allowed.iter().any(|a| a == s.folded(category)))
 }
 
 fn ticket_closed(s: &S<'_>) -> Option<bool> {
-    let (tickets, row) = (&s.world.settled.tickets, named_ticket(s)?);
+    let (tickets, row) = (&s.world.settled.tickets, s.named_ticket?);
     tickets.has(ticket::CLOSED_AT, row).then(|| tickets.instant(ticket::CLOSED_AT, row).is_some())
 }
 
 fn ticket_closed_before_minutes(s: &S<'_>) -> Option<f64> {
-    Some(minutes(s.at - s.world.settled.tickets.instant(ticket::CLOSED_AT, named_ticket(s)?)?))
+    Some(minutes(s.at - s.world.settled.tickets.instant(ticket::CLOSED_AT, s.named_ticket?)?))
 }
 
 fn ticket_targets(s: &S<'_>) -> Option<f64> {
@@ -160,13 +177,13 @@ facts! { ResetCompute;
     "approval_present" Bool None, "is an approver or an approval instant known? A pending ticket is none", null "the inputs could not show one", approval_present;
     "approval_decision" Text None, "approved, rejected or pending", null "none known", approval_decision;
     "approval_lead_minutes" Number Minutes, "time from the approval to the reset; negative: approved afterwards", null "not known", |s| approved_at(s).map(|t| minutes(s.at - t));
-    "approver_is_executor" Bool None, "did the approver carry it out?", null "not known", |s| same(s, approver(s), s.name(event::EXECUTOR));
-    "approver_is_target" Bool None, "did the approver get the access?", null "not known", |s| same(s, approver(s), s.name(event::TARGET));
+    "approver_is_executor" Bool None, "did the approver carry it out?", null "not known", |s| approver_is(s, event::EXECUTOR, s.world.executor_key[s.row]);
+    "approver_is_target" Bool None, "did the approver get the access?", null "not known", |s| approver_is(s, event::TARGET, s.key);
     "approver_is_requester" Bool None, "did the approver ask for it?", null "not known", |s| same(s, approver(s), requester(s));
     "approver_offboarded" Bool None, "had the approver left when approving?", null "approver unresolved", approver_offboarded;
     "ticket_found" Bool None, "is the named ticket in the ticket table?", null "no ticket table, none named, not reported", ticket_found;
     "ticket_subject_matches" Bool None, "is the ticket about the target?", null "not found, names no subject, or not known",
-        |s| same(s, (s.world.settled.tickets.text(ticket::SUBJECT, named_ticket(s)?), EMPTY), s.name(event::TARGET));
+        |s| same(s, (s.world.settled.tickets.text(ticket::SUBJECT, s.named_ticket?), EMPTY), s.name(event::TARGET));
     "ticket_category_allowed" Bool None, "is the ticket's category one of recovery?", null "not found; category empty or not reported; no categories set", ticket_category_allowed;
     "ticket_closed" Bool None, "was the ticket closed?", null "not found, not reported", ticket_closed;
     "ticket_closed_before_minutes" Number Minutes, "time from the ticket's close to the reset; negative: closed afterwards", null "not known", ticket_closed_before_minutes;

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::revocation::Prior;
 use super::{Fact, ResetCompute, Unit, World};
-use crate::identity::{IdentityId, Key, Kind, Known};
+use crate::identity::{IdentityId, Key, Known, Stint};
 use crate::settle::Period;
 use crate::table::{Table, account, event, person, workload};
 use crate::text::{EMPTY, LIST_SEPARATOR, TextId};
@@ -34,8 +34,14 @@ pub struct ResetSubject<'a> {
     pub self_service: Option<bool>,
     /// See the fact.
     pub automated: bool,
+    /// The stint that speaks for the target at T; null for all but people.
+    speaks: Option<&'a Stint>,
+    /// Was the target offboarded at T, and when did it end?
+    ended: (Option<bool>, Option<i64>),
     /// The workload's owner: is it known, and who.
     owner: (Option<bool>, Option<IdentityId>),
+    /// The ticket that the event names, if it is in the ticket table.
+    pub(super) named_ticket: Option<usize>,
     pub(super) prior: OnceCell<Option<Vec<Prior>>>,
     pub(super) approval: OnceCell<super::record::Approval>,
 }
@@ -44,15 +50,15 @@ pub struct ResetSubject<'a> {
 pub const SENSITIVE: [&str; 4] = ["emergency", "privileged", "executive", "workload"];
 
 /// The tier of an identity at `t`, the first that holds.
-pub fn tier_of(world: &World<'_>, id: Option<IdentityId>, kind: &str, t: i64, emergency: bool) -> Option<&'static str> {
-    if emergency || (id.is_some() && kind == "break-glass") {
+pub fn tier_of(world: &World<'_>, id: IdentityId, kind: &str, t: i64) -> Option<&'static str> {
+    tier_by(world, id, kind, world.register.speaking(id, t))
+}
+
+/// The same of an identity for which `period` speaks.
+fn tier_by(world: &World<'_>, id: IdentityId, kind: &str, period: Option<&Stint>) -> Option<&'static str> {
+    if kind == "break-glass" {
         return Some("emergency");
     }
-    let id = id?;
-    let period = match &world.register.identities[id as usize].kind {
-        Kind::Person(periods) => Some(world.register.speaking(world.settled, periods, t)),
-        Kind::Workload(_) => None,
-    };
     let workload = world.workload_row(id);
     if period.is_some_and(|p| p.tier == person::PRIVILEGED)
         || workload.is_some_and(|r| world.settled.workloads.bool(workload::PRIVILEGED, r) == Some(true))
@@ -66,7 +72,7 @@ pub fn tier_of(world: &World<'_>, id: Option<IdentityId>, kind: &str, t: i64, em
     if kind == "workload" || kind == "shared" {
         return Some("workload");
     }
-    let contractor = |p: &Period| matches!(p.worker_type, person::CONTRACTOR | person::VENDOR);
+    let contractor = |p: &Stint| matches!(p.worker_type, person::CONTRACTOR | person::VENDOR);
     Some(if period.is_some_and(contractor) { "contractor" } else { "standard" })
 }
 
@@ -116,6 +122,12 @@ impl<'a> ResetSubject<'a> {
         };
         let at = world.at(row);
         let emergency = events.bool(event::EMERGENCY, row) == Some(true);
+        let speaks = identity.and_then(|id| world.register.speaking(id, at));
+        let tier = match identity {
+            _ if emergency => Some("emergency"),
+            Some(id) => tier_by(world, id, target_kind, speaks),
+            None => None,
+        };
         let owner = match identity.and_then(|id| world.workload_row(id)) {
             Some(w) if matches!(target_kind, "workload" | "shared") => {
                 let rows = &world.settled.workloads;
@@ -131,7 +143,10 @@ impl<'a> ResetSubject<'a> {
             ambiguous,
             key,
             target_kind,
-            tier: tier_of(world, identity, target_kind, at, emergency),
+            tier,
+            speaks,
+            ended: identity.map_or((None, None), |id| world.register.offboarded(world.settled, id, at)),
+            named_ticket: world.ticket(world.settled.texts.folded(events.text(event::TICKET, row))),
             self_service: world.self_service(row),
             automated: world.automated(row),
             owner,
@@ -179,16 +194,9 @@ impl<'a> ResetSubject<'a> {
         self.str(self.world.settled.texts.folded(text))
     }
 
-    pub(super) fn periods(&self) -> Option<&'a [u32]> {
-        match &self.world.register.identities[self.identity? as usize].kind {
-            Kind::Person(periods) => Some(periods),
-            Kind::Workload(_) => None,
-        }
-    }
-
     /// The period that speaks for the target at T.
     pub(super) fn speaking(&self) -> Option<&'a Period> {
-        Some(self.world.register.speaking(self.world.settled, self.periods()?, self.at))
+        Some(self.speaks?.period(self.world.settled))
     }
 
     /// (was it offboarded, when did it end)
@@ -219,7 +227,6 @@ pub(super) fn days(us: i64) -> f64 {
 type S<'a> = ResetSubject<'a>;
 
 fn target_on_leave(s: &S<'_>) -> Option<bool> {
-    let periods = s.periods()?;
     let speaks = s.speaking()?;
     let zone: Tz = s.world.config.zone();
     let until = s.at + (s.world.policy.roster_freshness_days * DAY as f64) as i64;
@@ -227,7 +234,7 @@ fn target_on_leave(s: &S<'_>) -> Option<bool> {
         speaks.statuses.iter().map(|(date, status)| (date.map_or(s.world.as_of, |d| time::midnight(d, zone)), *status));
     // The first roster at or after the reset; of one instant the first that was read.
     let first = dated.filter(|(at, _)| s.at <= *at && *at <= until).min_by_key(|x| x.0)?;
-    let covered = s.world.register.covering(s.world.settled, periods, s.at).is_some();
+    let covered = s.identity.is_some_and(|id| s.world.register.covering(id, s.at).is_some());
     Some(covered && first.1 == person::LEAVE)
 }
 
@@ -334,9 +341,9 @@ facts! { ResetCompute;
     "restored_given" Bool None, "does the record say what was given back? `none` is an answer", null "not reported", |s| s.given(event::RESTORED);
     "outcome_reported" Bool None, "does the source report outcomes, so that a refusal would be seen?", null "never", |s| Some(s.has(event::OUTCOME));
     "target_offboarded" Bool None, "had the person left, or the workload been retired, at the reset?", null "target unresolved, or terminated or retired without a date",
-        |s| s.offboarded(s.identity, s.at).0;
+        |s| s.ended.0;
     "hours_since_offboarding" Number Hours, "time from the end of the last period to the reset", null "not offboarded",
-        |s| s.offboarded(s.identity, s.at).1.map(|end| hours(s.at - end));
+        |s| s.ended.1.map(|end| hours(s.at - end));
     "target_on_leave" Bool None, "does the first roster at or after the reset say `leave`?", null "no person; status not reported; no roster soon enough after the reset", target_on_leave;
     "target_contractor" Bool None, "is the person a contractor or vendor?", null "no person; worker type not reported", target_contractor;
     "engagement_open_ended" Bool None, "has the engagement no end date?", null "no contractor; end date not reported", engagement_open_ended;

@@ -6,8 +6,43 @@ use crate::table::{Table, credential, event};
 use crate::text::EMPTY;
 use crate::time::MINUTE;
 
-/// A prior credential: its inventory row, or null for one that the event names and the inventory lacks.
-pub type Prior = Option<usize>;
+/// A prior credential and what is known of its end, looked up once.
+pub struct Prior {
+    /// Its inventory row; null for one that the event names and the inventory lacks.
+    row: Option<usize>,
+    /// See [`World::revoked_at`]; of one that the inventory lacks, what an event says.
+    revoked_at: Option<i64>,
+    expires_at: Option<i64>,
+    /// See [`World::ended_unseen`].
+    ended_unseen: bool,
+}
+
+impl Prior {
+    fn of(s: &S<'_>, row: Option<usize>) -> Prior {
+        match row {
+            Some(r) => {
+                let revoked_at = s.world.revoked_at(r);
+                Prior {
+                    row,
+                    revoked_at,
+                    expires_at: s.world.settled.credentials.instant(credential::EXPIRES_AT, r),
+                    ended_unseen: s.world.ended_unseen(r),
+                }
+            }
+            None => Prior {
+                row,
+                revoked_at: s.world.revoked_by_event(s.system(), s.text(event::OLD_CREDENTIAL)),
+                expires_at: None,
+                ended_unseen: false,
+            },
+        }
+    }
+
+    /// When it ended, as far as that is known and not in the future.
+    fn end(&self, as_of: i64) -> Option<i64> {
+        [self.revoked_at, self.expires_at].into_iter().flatten().filter(|&t| t <= as_of).min()
+    }
+}
 
 type S<'a> = ResetSubject<'a>;
 
@@ -23,7 +58,7 @@ fn prior<'s>(s: &'s S<'_>) -> Option<&'s [Prior]> {
 fn find_prior(s: &S<'_>) -> Option<Vec<Prior>> {
     let old = s.text(event::OLD_CREDENTIAL);
     if old != EMPTY {
-        return Some(vec![s.world.credential(s.system(), old)]);
+        return Some(vec![Prior::of(s, s.world.credential(s.system(), old))]);
     }
     let last = credential::KINDS.len() as u8;
     let mut kinds = match s.code(event::ACTION) {
@@ -55,7 +90,7 @@ fn find_prior(s: &S<'_>) -> Option<Vec<Prior>> {
         {
             continue;
         }
-        out.push(Some(row));
+        out.push(Prior::of(s, Some(row)));
     }
     Some(out)
 }
@@ -73,44 +108,34 @@ fn sla_end(s: &S<'_>) -> i64 {
     s.at + (sla_minutes(s) * MINUTE as f64) as i64
 }
 
-fn expiry(s: &S<'_>, row: usize) -> Option<i64> {
-    s.world.settled.credentials.instant(credential::EXPIRES_AT, row)
-}
-
-/// A named credential that is not in the inventory: a revocation event may name it.
-fn missing_revoked_at(s: &S<'_>) -> Option<i64> {
-    s.world.revoked_by_event(s.system(), s.text(event::OLD_CREDENTIAL))
-}
-
-fn unrevoked(s: &S<'_>, prior: Prior) -> Option<bool> {
-    let Some(row) = prior else { return missing_revoked_at(s).map(|_| false) };
+fn unrevoked(s: &S<'_>, prior: &Prior) -> Option<bool> {
+    let Some(row) = prior.row else { return prior.revoked_at.map(|_| false) };
     // Ended, perhaps late: that is another check's business.
-    if s.world.revoked_at(row).is_some()
-        || s.world.ended_unseen(row)
-        || expiry(s, row).is_some_and(|t| t <= s.world.as_of)
-    {
+    if prior.revoked_at.is_some() || prior.ended_unseen || prior.expires_at.is_some_and(|t| t <= s.world.as_of) {
         return Some(false);
     }
     (s.world.horizon(row) > sla_end(s)).then_some(true)
 }
 
 fn prior_unrevoked(s: &S<'_>) -> Option<f64> {
-    let all: Vec<_> = prior(s)?.iter().map(|&p| unrevoked(s, p)).collect();
-    match all.iter().filter(|u| **u == Some(true)).count() {
-        0 if all.contains(&None) => None,
-        n => Some(n as f64),
+    let (mut alive, mut undecided) = (0u32, false);
+    for p in prior(s)? {
+        match unrevoked(s, p) {
+            Some(true) => alive += 1,
+            Some(false) => {}
+            None => undecided = true,
+        }
     }
+    (alive > 0 || !undecided).then_some(f64::from(alive))
 }
 
 fn minutes_to_revoke(s: &S<'_>) -> Option<f64> {
     let mut last = None;
-    for &p in prior(s)? {
-        let ends = match p {
-            Some(row) if s.world.ended_unseen(row) => return None,
-            Some(row) => [s.world.revoked_at(row), expiry(s, row)],
-            None => [missing_revoked_at(s), None],
-        };
-        last = last.max(ends.into_iter().flatten().filter(|&t| t <= s.world.as_of).min());
+    for p in prior(s)? {
+        if p.ended_unseen {
+            return None;
+        }
+        last = last.max(p.end(s.world.as_of));
     }
     last.map(|t| minutes(t - s.at))
 }
@@ -118,12 +143,12 @@ fn minutes_to_revoke(s: &S<'_>) -> Option<f64> {
 fn prior_used_after(s: &S<'_>) -> Option<f64> {
     let c = &s.world.settled.credentials;
     let (mut used, mut unsure) = (0, false);
-    for &p in prior(s)? {
-        let Some(row) = p else {
+    for p in prior(s)? {
+        let Some(row) = p.row else {
             unsure = true;
             continue;
         };
-        if s.world.credential_used.get(&(row as u32)).is_some_and(|&t| t > sla_end(s)) {
+        if s.world.used(row).is_some_and(|t| t > sla_end(s)) {
             used += 1;
         }
         unsure |= !c.has(credential::LAST_USED_AT, row) || s.world.horizon(row) <= sla_end(s);
@@ -133,19 +158,12 @@ fn prior_used_after(s: &S<'_>) -> Option<f64> {
 
 /// How long each prior credential lived on after the reset, in minutes; null is "still alive" or not known, as said.
 pub fn survivals(s: &S<'_>) -> Vec<Survival> {
-    let one = |p: Prior| match unrevoked(s, p) {
+    let one = |p: &Prior| match unrevoked(s, p) {
         Some(true) => Survival::Alive,
         None => Survival::Unknown,
-        Some(false) => {
-            let ends = match p {
-                Some(row) => [s.world.revoked_at(row), expiry(s, row)],
-                None => [missing_revoked_at(s), None],
-            };
-            let end = ends.into_iter().flatten().filter(|&t| t <= s.world.as_of).min();
-            end.map_or(Survival::Unknown, |t| Survival::Minutes(minutes(t - s.at)))
-        }
+        Some(false) => p.end(s.world.as_of).map_or(Survival::Unknown, |t| Survival::Minutes(minutes(t - s.at))),
     };
-    prior(s).unwrap_or_default().iter().map(|&p| one(p)).collect()
+    prior(s).unwrap_or_default().iter().map(one).collect()
 }
 
 /// What became of a prior credential.

@@ -5,92 +5,14 @@
 use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 
+use super::index::{RowIndex, TextIndex, TimeIndex};
 use crate::config::{Config, Policy};
 use crate::identity::{IdentityId, Key, Kind, Known, NO_KEY, Register};
+use crate::rows::NULL;
 use crate::settle::{SINCE_EVER, Settled};
 use crate::table::{Table, account, credential, event, ticket, workload};
 use crate::text::{EMPTY, TextId};
 use crate::time::{DAY, HOUR, MINUTE};
-
-/// Instants by key, in order of key, instant and appearance.
-#[derive(Default)]
-pub struct TimeIndex {
-    entries: Vec<(Key, i64, u32)>,
-    /// Where each identity's entries begin; names that resolve to nobody come after all of them.
-    starts: Vec<u32>,
-}
-
-impl TimeIndex {
-    /// Sorts what it is given; the number is the caller's (an event row, a position).
-    ///
-    /// `identities` is how many keys stand for identities: for those a look-up begins at their entries.
-    pub fn build(identities: usize, entries: impl Iterator<Item = (Key, i64, u32)>) -> TimeIndex {
-        let mut entries: Vec<_> = entries.filter(|e| e.0 != NO_KEY).collect();
-        entries.par_sort_unstable();
-        let mut starts = Vec::with_capacity(identities + 1);
-        for (i, e) in entries.iter().enumerate() {
-            while starts.len() <= identities && starts.len() <= e.0 as usize {
-                starts.push(i as u32);
-            }
-        }
-        starts.resize(identities + 1, entries.len() as u32);
-        TimeIndex { entries, starts }
-    }
-
-    fn at(&self, key: Key, t: i64) -> usize {
-        let slot = (key as usize).min(self.starts.len().saturating_sub(1));
-        let from = self.starts.get(slot).map_or(0, |s| *s as usize);
-        let to = self.starts.get(slot + 1).map_or(self.entries.len(), |s| *s as usize);
-        from + self.entries[from..to].partition_point(|e| (e.0, e.1) < (key, t))
-    }
-
-    fn of(&self, i: usize, key: Key) -> Option<(i64, u32)> {
-        self.entries.get(i).filter(|e| e.0 == key).map(|e| (e.1, e.2))
-    }
-
-    /// The last before `t` (strict).
-    pub fn before(&self, key: Key, t: i64) -> Option<(i64, u32)> {
-        self.of(self.at(key, t).checked_sub(1)?, key)
-    }
-
-    /// The first at or after `t`.
-    pub fn from(&self, key: Key, t: i64) -> Option<(i64, u32)> {
-        self.of(self.at(key, t), key)
-    }
-
-    /// Entries of the key before `t`, the latest first.
-    pub fn back_from(&self, key: Key, t: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
-        self.entries[..self.at(key, t)].iter().rev().take_while(move |e| e.0 == key).map(|e| (e.1, e.2))
-    }
-
-    /// Entries of the key in `[from, until)`, in order.
-    pub fn between(&self, key: Key, from: i64, until: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
-        self.entries[self.at(key, from)..].iter().take_while(move |e| e.0 == key && e.1 < until).map(|e| (e.1, e.2))
-    }
-
-    /// All entries, key by key.
-    pub fn groups(&self) -> impl Iterator<Item = &[(Key, i64, u32)]> {
-        self.entries.chunk_by(|a, b| a.0 == b.0)
-    }
-}
-
-/// Rows by key.
-struct RowIndex {
-    entries: Vec<(Key, u32)>,
-}
-
-impl RowIndex {
-    fn build(entries: impl Iterator<Item = (Key, u32)>) -> RowIndex {
-        let mut entries: Vec<_> = entries.filter(|e| e.0 != NO_KEY).collect();
-        entries.par_sort_unstable();
-        RowIndex { entries }
-    }
-
-    fn of(&self, key: Key) -> impl Iterator<Item = u32> + '_ {
-        let from = self.entries.partition_point(|e| e.0 < key);
-        self.entries[from..].iter().take_while(move |e| e.0 == key).map(|e| e.1)
-    }
-}
 
 /// The inputs, resolved and indexed.
 pub struct World<'a> {
@@ -122,10 +44,8 @@ pub struct World<'a> {
     pub target_burst: Vec<u32>,
     /// Sign-ins by target.
     pub sign_ins: TimeIndex,
-    /// Instants that snapshots show as activity, by identity.
+    /// Instants that snapshots show as activity, by identity; the number is the system.
     pub snapshot_activity: TimeIndex,
-    /// By identity: (system, latest snapshot activity).
-    snapshot_latest: HashMap<IdentityId, Vec<(TextId, i64)>>,
     /// First sign-in of a system.
     first_sign_in: HashMap<TextId, i64>,
     /// account-disabled, -deleted, -reactivated by target.
@@ -150,21 +70,22 @@ pub struct World<'a> {
     shown_in: HashSet<(u8, TextId)>,
     accounts: RowIndex,
     credentials: RowIndex,
-    /// Positions by (system, credential id).
-    credential_at: HashMap<(TextId, TextId), u32>,
+    /// Credential rows by id.
+    credential_at: TextIndex,
     revoked_by_event: HashMap<(TextId, TextId), i64>,
     sessions_revoked: HashMap<(Key, TextId), Vec<i64>>,
-    /// By credential row: latest activity, [`SINCE_EVER`] when none.
-    pub credential_used: HashMap<u32, i64>,
+    /// By credential row: latest activity, [`NULL`] when none.
+    credential_used: Vec<i64>,
     /// By identity: does any account or credential of it say privileged?
     pub privileged: Vec<bool>,
-    ticket_at: HashMap<TextId, u32>,
+    /// Ticket rows by folded id.
+    ticket_at: TextIndex,
     /// Approved tickets by key of their subject, and by its folded text.
     approved_by_key: TimeIndex,
     approved_by_text: TimeIndex,
     /// Do tickets with a subject exist at all?
     pub subjects_on_tickets: bool,
-    /// Folded ticket id → distinct targets among the resets of the period.
+    /// Folded ticket id → distinct targets among the resets of the period, where there are several.
     ticket_targets: HashMap<TextId, u32>,
     loaded: [bool; 6],
 }
@@ -180,14 +101,15 @@ impl<'a> World<'a> {
         let texts = &settled.texts;
         let events = &settled.events;
         let at = |r: u32| events.instant(event::OCCURRED_AT, r as usize).unwrap_or(SINCE_EVER);
-        let known: Vec<u32> = settled.event_rows.iter().copied().filter(|&r| at(r) <= as_of).collect();
-        let mut target_key = vec![NO_KEY; events.len()];
-        let mut executor_key = vec![NO_KEY; events.len()];
-        for &r in &known {
-            let (row, system) = (r as usize, events.text(event::SYSTEM, r as usize));
-            target_key[row] = register.key(texts, events.text(event::TARGET, row), system);
-            executor_key[row] = register.key(texts, events.text(event::EXECUTOR, row), system);
-        }
+        let known: Vec<u32> = settled.event_rows.par_iter().copied().filter(|&r| at(r) <= as_of).collect();
+        let keys = |column: usize| -> Vec<Key> {
+            let mut keys = vec![NO_KEY; events.len()];
+            let of =
+                |r: u32| register.key(texts, events.text(column, r as usize), events.text(event::SYSTEM, r as usize));
+            scatter(&known, &mut keys, of);
+            keys
+        };
+        let (target_key, executor_key) = (keys(event::TARGET), keys(event::EXECUTOR));
         let mut loaded = [false; 6];
         for input in &settled.inputs {
             for (table, rows) in &input.rows {
@@ -210,7 +132,6 @@ impl<'a> World<'a> {
             target_burst: vec![0; events.len()],
             sign_ins: TimeIndex::default(),
             snapshot_activity: TimeIndex::default(),
-            snapshot_latest: HashMap::new(),
             first_sign_in: HashMap::new(),
             switches: TimeIndex::default(),
             reactivations: TimeIndex::default(),
@@ -222,14 +143,14 @@ impl<'a> World<'a> {
             denied: TimeIndex::default(),
             shown: HashSet::new(),
             shown_in: HashSet::new(),
-            accounts: RowIndex { entries: Vec::new() },
-            credentials: RowIndex { entries: Vec::new() },
-            credential_at: HashMap::new(),
+            accounts: RowIndex::default(),
+            credentials: RowIndex::default(),
+            credential_at: TextIndex::default(),
             revoked_by_event: HashMap::new(),
             sessions_revoked: HashMap::new(),
-            credential_used: HashMap::new(),
+            credential_used: Vec::new(),
             privileged: vec![false; register.identities.len()],
-            ticket_at: HashMap::new(),
+            ticket_at: TextIndex::default(),
             approved_by_key: TimeIndex::default(),
             approved_by_text: TimeIndex::default(),
             subjects_on_tickets: false,
@@ -246,28 +167,29 @@ impl<'a> World<'a> {
 
     fn executors(&mut self, known: &[u32]) {
         let events = &self.settled.events;
-        let derived: Vec<(u8, u8)> = known
-            .par_iter()
-            .map(|&r| {
-                let row = r as usize;
-                let kind = self.derive_executor_kind(row);
-                let system = events.text(event::SYSTEM, row);
-                let executor = (events.text(event::EXECUTOR, row), system);
-                let same = self.register.same(&self.settled.texts, executor, (events.text(event::TARGET, row), system));
-                let own = if kind == 1 || same == Some(true) {
-                    Some(true)
-                } else if executor.0 == EMPTY && kind == 0 {
-                    None
-                } else {
-                    Some(false)
-                };
-                (kind, three(own))
+        let texts = &self.settled.texts;
+        let mut kinds = vec![0; events.len()];
+        scatter(known, &mut kinds, |r| self.derive_executor_kind(r as usize));
+        let mut own = vec![0; events.len()];
+        scatter(known, &mut own, |r| {
+            let row = r as usize;
+            let (executor, target) = (events.text(event::EXECUTOR, row), events.text(event::TARGET, row));
+            let (a, b) = (self.executor_key[row], self.target_key[row]);
+            // As `Register::same`, from keys that are there already.
+            let same = match (self.register.identity_of(a), self.register.identity_of(b)) {
+                _ if executor == EMPTY || target == EMPTY => false,
+                (Some(a), Some(b)) => a == b,
+                _ => texts.folded(executor) == texts.folded(target),
+            };
+            three(if kinds[row] == 1 || same {
+                Some(true)
+            } else if executor == EMPTY && kinds[row] == 0 {
+                None
+            } else {
+                Some(false)
             })
-            .collect();
-        for (&r, (kind, own)) in known.iter().zip(derived) {
-            self.executor_kind[r as usize] = kind;
-            self.self_service[r as usize] = own;
-        }
+        });
+        (self.executor_kind, self.self_service) = (kinds, own);
     }
 
     /// The event's, unless empty, unknown or not reported; then what the registers say.
@@ -282,10 +204,10 @@ impl<'a> World<'a> {
         };
         match &self.register.identities[id as usize].kind {
             Kind::Workload(_) => code("automation"),
-            Kind::Person(periods) => {
-                let t = self.at(row);
+            Kind::Person(_) => {
                 let texts = &self.settled.texts;
-                let department = self.register.speaking(self.settled, periods, t).department;
+                let stint = self.register.speaking(id, self.at(row));
+                let department = stint.map_or(EMPTY, |s| s.period(self.settled).department);
                 let folded = texts.get(texts.folded(department));
                 let desk = !folded.is_empty() && self.policy.desk_departments.iter().any(|d| d == folded);
                 code(if desk { "desk" } else { "admin" })
@@ -340,57 +262,68 @@ impl<'a> World<'a> {
     fn sequences(&mut self, known: &[u32]) {
         let (events, names) = (&self.settled.events, self.register.identities.len());
         let action = |r: u32| events.code(event::ACTION, r as usize);
-        let target = |this: &Self, r: u32| (this.target_key[r as usize], this.at(r as usize), r);
-        let succeeded = |this: &Self, r: u32| !this.failed(r as usize);
-        let index = |this: &Self, keep: &dyn Fn(u32) -> bool| {
-            TimeIndex::build(names, known.iter().copied().filter(|&r| keep(r)).map(|r| target(this, r)))
-        };
         let this = &*self;
-        let sign_ins = index(this, &|r| action(r) == event::SIGN_IN && succeeded(this, r));
-        let switches = index(this, &|r| {
-            matches!(action(r), event::ACCOUNT_DISABLED | event::ACCOUNT_DELETED | event::ACCOUNT_REACTIVATED)
-                && succeeded(this, r)
-        });
-        let reactivations = index(this, &|r| action(r) == event::ACCOUNT_REACTIVATED && succeeded(this, r));
-        let grants = index(this, &|r| action(r) == event::PRIVILEGE_GRANTED && succeeded(this, r));
-        let contact_changes = index(this, &|r| action(r) == event::RECOVERY_CONTACT_CHANGED && succeeded(this, r));
-        let by_others = |r: u32| succeeded(this, r) && this.self_service(r as usize) == Some(false);
-        let password_side =
-            index(this, &|r| matches!(action(r), event::PASSWORD_RESET | event::RECOVERY_ISSUED) && by_others(r));
-        let factor_side = index(this, &|r| action(r) == event::MFA_RESET && by_others(r));
-        let denied = index(this, &|r| {
+        let at = |key: &[Key], r: u32| (key[r as usize], (this.at(r as usize), r));
+        let by_target = |rows: &[u32], keep: &(dyn Fn(u32) -> bool + Sync)| {
+            let entries: Vec<_> = rows.iter().copied().filter(|&r| keep(r)).map(|r| at(&this.target_key, r)).collect();
+            TimeIndex::build(names, &entries)
+        };
+        let succeeded: Vec<u32> = known.par_iter().copied().filter(|&r| !this.failed(r as usize)).collect();
+        let resets: Vec<u32> = succeeded.par_iter().copied().filter(|&r| this.is_reset(r as usize)).collect();
+        let by_others = |r: u32| this.self_service(r as usize) == Some(false);
+        let by_hand = |r: u32| !this.automated(r as usize);
+        let switch =
+            |r: u32| matches!(action(r), event::ACCOUNT_DISABLED | event::ACCOUNT_DELETED | event::ACCOUNT_REACTIVATED);
+        let password = |r: u32| matches!(action(r), event::PASSWORD_RESET | event::RECOVERY_ISSUED) && by_others(r);
+        let refused = |r: u32| {
             let row = r as usize;
             this.is_reset(row)
                 && this.failed(row)
                 && this.self_service(row) != Some(true)
                 && events.text(event::EXECUTOR, row) != EMPTY
+        };
+        let others = |r: u32| this.executor_key[r as usize] != this.target_key[r as usize];
+        let led = |r: u32| this.self_service(r as usize) != Some(true) && by_hand(r);
+        let by_executor = |keep: &(dyn Fn(u32) -> bool + Sync)| {
+            let entries: Vec<_> =
+                resets.iter().copied().filter(|&r| keep(r)).map(|r| at(&this.executor_key, r)).collect();
+            TimeIndex::build(names, &entries)
+        };
+        let bulk = (self.policy.bulk_window_minutes * MINUTE as f64) as i64;
+        let repeat = (self.policy.repeat_window_hours * HOUR as f64) as i64;
+        let mut out = Sequences::default();
+        rayon::scope(|s| {
+            let Sequences {
+                sign_ins,
+                switches,
+                reactivations,
+                grants,
+                contact_changes,
+                password_side,
+                factor_side,
+                denied,
+                acts_on_others,
+                executor_burst,
+                target_burst,
+            } = &mut out;
+            let (succeeded, resets) = (&succeeded, &resets);
+            let (by_target, by_executor) = (&by_target, &by_executor);
+            s.spawn(move |_| {
+                *executor_burst = bursts(&by_executor(&led), bulk, events.len(), |r| this.target_key[r as usize]);
+            });
+            s.spawn(move |_| *target_burst = bursts(&by_target(resets, &by_hand), repeat, events.len(), |r| r));
+            s.spawn(move |_| *acts_on_others = by_executor(&others));
+            s.spawn(move |_| *password_side = by_target(resets, &password));
+            s.spawn(move |_| *factor_side = by_target(resets, &|r| action(r) == event::MFA_RESET && by_others(r)));
+            s.spawn(move |_| *sign_ins = by_target(succeeded, &|r| action(r) == event::SIGN_IN));
+            s.spawn(move |_| *switches = by_target(succeeded, &switch));
+            s.spawn(move |_| *reactivations = by_target(succeeded, &|r| action(r) == event::ACCOUNT_REACTIVATED));
+            s.spawn(move |_| *grants = by_target(succeeded, &|r| action(r) == event::PRIVILEGE_GRANTED));
+            s.spawn(move |_| {
+                *contact_changes = by_target(succeeded, &|r| action(r) == event::RECOVERY_CONTACT_CHANGED);
+            });
+            s.spawn(move |_| *denied = by_target(known, &refused));
         });
-        let resets: Vec<u32> =
-            known.iter().copied().filter(|&r| this.is_reset(r as usize) && succeeded(this, r)).collect();
-        let acts_on_others = TimeIndex::build(
-            names,
-            resets
-                .iter()
-                .filter(|&&r| this.executor_key[r as usize] != this.target_key[r as usize])
-                .map(|&r| (this.executor_key[r as usize], this.at(r as usize), r)),
-        );
-        let led = resets
-            .iter()
-            .copied()
-            .filter(|&r| this.self_service(r as usize) != Some(true) && !this.automated(r as usize));
-        let by_executor = TimeIndex::build(names, led.map(|r| (this.executor_key[r as usize], this.at(r as usize), r)));
-        let by_hand = resets.iter().copied().filter(|&r| !this.automated(r as usize));
-        let by_target = TimeIndex::build(names, by_hand.map(|r| target(this, r)));
-        let mut executor_burst = vec![0; events.len()];
-        let width = (self.policy.bulk_window_minutes * MINUTE as f64) as i64;
-        for group in by_executor.groups() {
-            burst(group, width, |r| self.target_key[r as usize], &mut executor_burst);
-        }
-        let mut target_burst = vec![0; events.len()];
-        let width = (self.policy.repeat_window_hours * HOUR as f64) as i64;
-        for group in by_target.groups() {
-            burst(group, width, |r| r, &mut target_burst);
-        }
         let (mut shown, mut shown_in, mut first_sign_in) = (HashSet::new(), HashSet::new(), HashMap::new());
         let (mut revoked_by_event, mut sessions_revoked) = (HashMap::new(), HashMap::<_, Vec<i64>>::new());
         for &r in known {
@@ -427,17 +360,17 @@ impl<'a> World<'a> {
                 }
             }
         }
-        self.sign_ins = sign_ins;
-        self.switches = switches;
-        self.reactivations = reactivations;
-        self.grants = grants;
-        self.contact_changes = contact_changes;
-        self.password_side = password_side;
-        self.factor_side = factor_side;
-        self.denied = denied;
-        self.acts_on_others = acts_on_others;
-        self.executor_burst = executor_burst;
-        self.target_burst = target_burst;
+        self.sign_ins = out.sign_ins;
+        self.switches = out.switches;
+        self.reactivations = out.reactivations;
+        self.grants = out.grants;
+        self.contact_changes = out.contact_changes;
+        self.password_side = out.password_side;
+        self.factor_side = out.factor_side;
+        self.denied = out.denied;
+        self.acts_on_others = out.acts_on_others;
+        self.executor_burst = out.executor_burst;
+        self.target_burst = out.target_burst;
         self.shown = shown;
         self.shown_in = shown_in;
         self.first_sign_in = first_sign_in;
@@ -482,42 +415,40 @@ impl<'a> World<'a> {
         for &(k, r) in &credential_key {
             key_of_credential[r as usize] = k;
         }
-        let mut activity: Vec<(Key, i64, TextId)> = Vec::with_capacity(settled.credential_activity.len());
+        let mut used = vec![NULL; credentials.len()];
+        let mut activity = Vec::with_capacity(settled.account_activity.len() + settled.credential_activity.len());
         for &(r, t) in &settled.account_activity {
-            activity.push((key_of_account[&r], t, settled.accounts.text(account::SYSTEM, r as usize)));
+            activity.push((key_of_account[&r], (t, settled.accounts.text(account::SYSTEM, r as usize))));
         }
         for &(r, t) in &settled.credential_activity {
-            activity.push((key_of_credential[r as usize], t, credentials.text(credential::SYSTEM, r as usize)));
-            let latest = self.credential_used.entry(r).or_insert(t);
-            *latest = t.max(*latest);
+            let row = r as usize;
+            activity.push((key_of_credential[row], (t, credentials.text(credential::SYSTEM, row))));
+            used[row] = t.max(used[row]);
         }
         activity.retain(|a| register.identity_of(a.0).is_some());
-        for &(key, t, system) in &activity {
-            let systems = self.snapshot_latest.entry(key).or_default();
-            match systems.iter_mut().find(|s| s.0 == system) {
-                Some(latest) => latest.1 = t.max(latest.1),
-                None => systems.push((system, t)),
-            }
-        }
-        self.snapshot_activity = TimeIndex::build(register.identities.len(), activity.into_iter());
-        self.credential_at = settled
-            .credential_rows
-            .iter()
-            .map(|&r| {
-                let row = r as usize;
-                ((credentials.text(credential::SYSTEM, row), credentials.text(credential::CREDENTIAL_ID, row)), r)
-            })
-            .collect();
-        self.accounts = RowIndex::build(account_key.into_iter());
-        self.credentials = RowIndex::build(credential_key.into_iter());
+        let names = register.identities.len();
+        self.credential_used = used;
+        rayon::scope(|s| {
+            let (by_id, accounts, credentials_of) =
+                (&mut self.credential_at, &mut self.accounts, &mut self.credentials);
+            let snapshots = &mut self.snapshot_activity;
+            s.spawn(move |_| *snapshots = TimeIndex::build(names, &activity));
+            s.spawn(move |_| {
+                let id = |&r: &u32| (credentials.text(credential::CREDENTIAL_ID, r as usize), r);
+                *by_id = TextIndex::build(texts.len(), settled.credential_rows.iter().map(id));
+            });
+            s.spawn(move |_| *accounts = RowIndex::build(names, &account_key));
+            s.spawn(move |_| *credentials_of = RowIndex::build(names, &credential_key));
+        });
     }
 
     fn tickets(&mut self) {
         let (tickets, texts) = (&self.settled.tickets, &self.settled.texts);
+        let id = |&r: &u32| (texts.folded(tickets.text(ticket::TICKET, r as usize)), r);
+        self.ticket_at = TextIndex::build(texts.len(), self.settled.ticket_rows.iter().map(id));
         let (mut by_key, mut by_text) = (Vec::new(), Vec::new());
         for &r in &self.settled.ticket_rows {
             let row = r as usize;
-            self.ticket_at.insert(texts.folded(tickets.text(ticket::TICKET, row)), r);
             let subject = tickets.text(ticket::SUBJECT, row);
             if subject == EMPTY {
                 continue;
@@ -525,12 +456,12 @@ impl<'a> World<'a> {
             self.subjects_on_tickets = true;
             let Some(at) = tickets.instant(ticket::DECIDED_AT, row) else { continue };
             if tickets.code(ticket::DECISION, row) == ticket::APPROVED && self.category_may_recover(row) {
-                by_key.push((self.register.key(texts, subject, EMPTY), at, r));
-                by_text.push((texts.folded(subject), at, r));
+                by_key.push((self.register.key(texts, subject, EMPTY), (at, r)));
+                by_text.push((texts.folded(subject), (at, r)));
             }
         }
-        self.approved_by_key = TimeIndex::build(self.register.identities.len(), by_key.into_iter());
-        self.approved_by_text = TimeIndex::build(0, by_text.into_iter());
+        self.approved_by_key = TimeIndex::build(self.register.identities.len(), &by_key);
+        self.approved_by_text = TimeIndex::build(0, &by_text);
     }
 
     /// Of tickets matched by subject: the category, where the source reports it, must be one of recovery.
@@ -547,19 +478,19 @@ impl<'a> World<'a> {
     fn population(&mut self, known: &[u32]) {
         let inside = |t: i64| self.config.since.is_none_or(|s| s <= t) && self.config.until.is_none_or(|u| t < u);
         let resets: Vec<u32> = known
-            .iter()
+            .par_iter()
             .copied()
             .filter(|&r| self.is_reset(r as usize) && !self.failed(r as usize) && inside(self.at(r as usize)))
             .collect();
         let (events, texts) = (&self.settled.events, &self.settled.texts);
         let mut pairs: Vec<(TextId, Key)> = resets
-            .iter()
+            .par_iter()
             .map(|&r| (texts.folded(events.text(event::TICKET, r as usize)), self.target_key[r as usize]))
             .filter(|p| p.0 != EMPTY)
             .collect();
         pairs.par_sort_unstable();
         pairs.dedup();
-        for group in pairs.chunk_by(|a, b| a.0 == b.0) {
+        for group in pairs.chunk_by(|a, b| a.0 == b.0).filter(|g| g.len() > 1) {
             self.ticket_targets.insert(group[0].0, group.len() as u32);
         }
         self.resets = resets;
@@ -580,7 +511,8 @@ impl<'a> World<'a> {
         if id == EMPTY {
             return None;
         }
-        self.credential_at.get(&(system, id)).map(|&r| r as usize)
+        let rows = &self.settled.credentials;
+        self.credential_at.get(id, |r| rows.text(credential::SYSTEM, r as usize) == system).map(|r| r as usize)
     }
 
     /// The ticket of that folded id.
@@ -588,12 +520,12 @@ impl<'a> World<'a> {
         if folded == EMPTY {
             return None;
         }
-        self.ticket_at.get(&folded).map(|&r| r as usize)
+        self.ticket_at.get(folded, |_| true).map(|r| r as usize)
     }
 
-    /// Distinct targets among the resets of the period under a ticket.
+    /// Distinct targets among the resets of the period under the ticket of one of them.
     pub fn targets_of_ticket(&self, folded: TextId) -> u32 {
-        self.ticket_targets.get(&folded).copied().unwrap_or(0)
+        self.ticket_targets.get(&folded).copied().unwrap_or(1)
     }
 
     /// First revocation that an event names, not after `as_of`.
@@ -629,6 +561,11 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The latest use of a credential that any of its snapshots shows.
+    pub fn used(&self, row: usize) -> Option<i64> {
+        self.credential_used.get(row).copied().filter(|&t| t != NULL)
+    }
+
     /// Until when the inventory saw a credential.
     pub fn horizon(&self, row: usize) -> i64 {
         self.settled.credentials.instant(credential::OBSERVED_AT, row).unwrap_or(self.as_of)
@@ -637,11 +574,8 @@ impl<'a> World<'a> {
     /// May a snapshot of the identity's activity at or after `t` hide activity before it?
     pub fn snapshot_hides(&self, id: IdentityId, t: i64) -> bool {
         let limit = (self.policy.dormant_days * DAY as f64) as i64;
-        self.snapshot_latest.get(&id).is_some_and(|systems| {
-            systems
-                .iter()
-                .any(|&(system, latest)| latest >= t && self.first_sign_in.get(&system).is_none_or(|&f| f > t - limit))
-        })
+        let hides = |system: TextId| self.first_sign_in.get(&system).is_none_or(|&f| f > t - limit);
+        self.snapshot_activity.since(id, t).any(|(_, system)| hides(system))
     }
 
     /// The approved recovery ticket of a target: the latest decided before `t`, else the earliest after, within the windows.
@@ -707,15 +641,60 @@ impl<'a> World<'a> {
     }
 }
 
+/// What [`World::sequences`] computes side by side.
+#[derive(Default)]
+struct Sequences {
+    sign_ins: TimeIndex,
+    switches: TimeIndex,
+    reactivations: TimeIndex,
+    grants: TimeIndex,
+    contact_changes: TimeIndex,
+    password_side: TimeIndex,
+    factor_side: TimeIndex,
+    denied: TimeIndex,
+    acts_on_others: TimeIndex,
+    executor_burst: Vec<u32>,
+    target_burst: Vec<u32>,
+}
+
+/// Computes a value for each row that is listed, in parallel, and puts it into its place.
+fn scatter<T: Copy + Send + Sync>(rows: &[u32], out: &mut [T], value: impl Fn(u32) -> T + Sync) {
+    if rows.len() == out.len() {
+        // Every row stands, so that they are listed in order.
+        out.par_iter_mut().enumerate().for_each(|(i, place)| *place = value(i as u32));
+        return;
+    }
+    let values: Vec<T> = rows.par_iter().map(|&r| value(r)).collect();
+    for (&r, value) in rows.iter().zip(values) {
+        out[r as usize] = value;
+    }
+}
+
+/// By row: for each act the largest number of distinct things in any window that holds it.
+fn bursts(acts: &TimeIndex, width: i64, rows: usize, thing: impl Fn(u32) -> u32 + Sync) -> Vec<u32> {
+    let groups: Vec<&[(i64, u32)]> = acts.groups().collect();
+    let counts: Vec<Vec<u32>> = groups.par_iter().with_min_len(64).map(|group| burst(group, width, &thing)).collect();
+    let mut out = vec![0; rows];
+    for (group, counts) in groups.into_iter().zip(counts) {
+        for (act, count) in group.iter().zip(counts) {
+            out[act.1 as usize] = count;
+        }
+    }
+    out
+}
+
 /// For each act the largest number of distinct things in any window `(t - width, t]` that ends at an act and contains it.
-fn burst(acts: &[(Key, i64, u32)], width: i64, thing: impl Fn(u32) -> u32, out: &mut [u32]) {
+fn burst(acts: &[(i64, u32)], width: i64, thing: impl Fn(u32) -> u32) -> Vec<u32> {
+    if let [_] = acts {
+        return vec![1];
+    }
     let mut counts: Vec<u32> = Vec::with_capacity(acts.len());
     let mut inside: HashMap<u32, u32> = HashMap::new();
     let mut low = 0;
     for act in acts {
-        *inside.entry(thing(act.2)).or_default() += 1;
-        while acts[low].1 <= act.1 - width {
-            let gone = thing(acts[low].2);
+        *inside.entry(thing(act.1)).or_default() += 1;
+        while acts[low].0 <= act.0 - width {
+            let gone = thing(acts[low].1);
             let left = inside.get_mut(&gone).expect("it was counted when it came in");
             *left -= 1;
             if *left == 0 {
@@ -729,9 +708,10 @@ fn burst(acts: &[(Key, i64, u32)], width: i64, thing: impl Fn(u32) -> u32, out: 
     let mut queue: std::collections::VecDeque<usize> = std::collections::VecDeque::new();
     let mut next = 0;
     let mut first = 0;
-    for i in 0..acts.len() {
-        let t = acts[i].1;
-        while next < acts.len() && acts[next].1 < t + width {
+    let mut out = Vec::with_capacity(acts.len());
+    for act in acts {
+        let t = act.0;
+        while next < acts.len() && acts[next].0 < t + width {
             while queue.back().is_some_and(|&b| counts[b] <= counts[next]) {
                 queue.pop_back();
             }
@@ -739,14 +719,15 @@ fn burst(acts: &[(Key, i64, u32)], width: i64, thing: impl Fn(u32) -> u32, out: 
             next += 1;
         }
         // Acts of the same instant all belong.
-        while acts[first].1 < t {
+        while acts[first].0 < t {
             first += 1;
         }
         while queue.front().is_some_and(|&f| f < first) {
             queue.pop_front();
         }
-        out[acts[i].2 as usize] = queue.front().map_or(0, |&f| counts[f]);
+        out.push(queue.front().map_or(0, |&f| counts[f]));
     }
+    out
 }
 
 #[cfg(test)]
@@ -755,25 +736,8 @@ mod tests {
 
     #[test]
     fn every_member_of_a_burst_sees_the_whole_burst() {
-        let acts: Vec<(Key, i64, u32)> =
-            [0, 10, 10, 25, 100].iter().enumerate().map(|(i, &t)| (7, t, i as u32)).collect();
-        let mut out = vec![0; 5];
-        burst(&acts, 25, |r| r, &mut out);
+        let acts: Vec<(i64, u32)> = [0, 10, 10, 25, 100].iter().enumerate().map(|(i, &t)| (t, i as u32)).collect();
         // (0, 25] has three acts of 10, 10, 25; (-15, 10] has three of 0, 10, 10.
-        assert_eq!(out, [3, 3, 3, 3, 1]);
-    }
-
-    #[test]
-    fn index_looks_both_ways() {
-        for identities in [0, 2, 9] {
-            let index = TimeIndex::build(identities, [(1, 5, 0), (1, 9, 1), (2, 1, 2)].into_iter());
-            assert_eq!(index.before(1, 9), Some((5, 0)));
-            assert_eq!(index.from(1, 9), Some((9, 1)));
-            assert_eq!(index.before(1, 5), None);
-            assert_eq!(index.from(1, 10), None);
-            assert_eq!(index.before(2, 1), None);
-            assert_eq!(index.before(0, 99), None);
-            assert_eq!(index.from(5, 0), None);
-        }
+        assert_eq!(burst(&acts, 25, |r| r), [3, 3, 3, 3, 1]);
     }
 }

@@ -766,9 +766,11 @@ fn story(
             out.name = texts.get(if identity.name == EMPTY { identity.id } else { identity.name }).to_owned();
             out.kind = world.kind_of(id).to_owned();
             out.periods = match &identity.kind {
-                Kind::Person(periods) => periods
+                Kind::Person(_) => world
+                    .register
+                    .stints(id)
                     .iter()
-                    .map(|&p| &world.settled.periods[p as usize])
+                    .map(|s| s.period(world.settled))
                     .map(|p| (instant(p.start), p.end.map(time::format_instant)))
                     .collect(),
                 Kind::Workload(row) => {
@@ -906,8 +908,7 @@ fn moments(work: &Work<'_>, wanted: &BTreeSet<Key>) -> BTreeMap<Key, Vec<(i64, M
     }
     for &key in wanted {
         let Some(id) = world.register.identity_of(key) else { continue };
-        let Kind::Person(periods) = &world.register.identities[id as usize].kind else { continue };
-        for p in periods.iter().map(|&p| &settled.periods[p as usize]) {
+        for p in world.register.stints(id).iter().map(|s| s.period(settled)) {
             let (file, record) = (settled.people.file[p.row as usize], settled.people.record[p.row as usize]);
             if p.start > SINCE_EVER {
                 put(key, p.start, "started", "employment begins".to_owned(), "", file, record);
