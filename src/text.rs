@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn equal_texts_of_all_parts_and_merges_have_one_number() {
-        let text = |n: u32| format!("{}{n}", if n % 3 == 0 { "CORP\\User" } else { "user" });
+        let text = |n: u32| format!("{}{n}", if n.is_multiple_of(3) { "CORP\\User" } else { "user" });
         let part = |range: std::ops::Range<u32>| {
             let mut interner = Interner::default();
             let ids: Vec<TextId> = range.clone().map(|n| interner.intern(&text(n))).collect();

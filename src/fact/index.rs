@@ -69,18 +69,21 @@ fn by_key<V: Copy + Default + Send + Sync>(identities: usize, entries: &[(Key, V
     (Starts { identities: starts, names, end: values.len() as u32 }, values)
 }
 
+/// An instant and the caller's number.
+type Entry = (i64, u32);
+
 /// Instants by key, those of one key in order of instant and number.
 #[derive(Default)]
 pub struct TimeIndex {
     starts: Starts,
-    entries: Vec<(i64, u32)>,
+    entries: Vec<Entry>,
 }
 
 impl TimeIndex {
     /// Sorts what it is given; the number is the caller's (an event row, a position). Entries without a key are left out.
     ///
     /// `identities` is how many keys stand for identities.
-    pub fn build(identities: usize, entries: &[(Key, (i64, u32))]) -> TimeIndex {
+    pub fn build(identities: usize, entries: &[(Key, Entry)]) -> TimeIndex {
         let (starts, mut entries) = by_key(identities, entries);
         let mut groups = Vec::new();
         let mut rest = entries.as_mut_slice();
@@ -95,38 +98,38 @@ impl TimeIndex {
         TimeIndex { starts, entries }
     }
 
-    fn split(&self, key: Key, t: i64) -> (&[(i64, u32)], &[(i64, u32)]) {
+    fn split(&self, key: Key, t: i64) -> (&[Entry], &[Entry]) {
         let of_key = &self.entries[self.starts.of(key)];
         of_key.split_at(of_key.partition_point(|e| e.0 < t))
     }
 
     /// The last before `t` (strict).
-    pub fn before(&self, key: Key, t: i64) -> Option<(i64, u32)> {
+    pub fn before(&self, key: Key, t: i64) -> Option<Entry> {
         self.split(key, t).0.last().copied()
     }
 
     /// The first at or after `t`.
-    pub fn from(&self, key: Key, t: i64) -> Option<(i64, u32)> {
+    pub fn from(&self, key: Key, t: i64) -> Option<Entry> {
         self.split(key, t).1.first().copied()
     }
 
     /// Entries of the key before `t`, the latest first.
-    pub fn back_from(&self, key: Key, t: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
+    pub fn back_from(&self, key: Key, t: i64) -> impl Iterator<Item = Entry> + '_ {
         self.split(key, t).0.iter().rev().copied()
     }
 
     /// Entries of the key at or after `t`, in order.
-    pub fn since(&self, key: Key, t: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
+    pub fn since(&self, key: Key, t: i64) -> impl Iterator<Item = Entry> + '_ {
         self.split(key, t).1.iter().copied()
     }
 
     /// Entries of the key in `[from, until)`, in order.
-    pub fn between(&self, key: Key, from: i64, until: i64) -> impl Iterator<Item = (i64, u32)> + '_ {
+    pub fn between(&self, key: Key, from: i64, until: i64) -> impl Iterator<Item = Entry> + '_ {
         self.since(key, from).take_while(move |e| e.0 < until)
     }
 
     /// All entries, key by key.
-    pub fn groups(&self) -> impl Iterator<Item = &[(i64, u32)]> {
+    pub fn groups(&self) -> impl Iterator<Item = &[Entry]> {
         self.starts.groups().map(|range| &self.entries[range]).filter(|g| !g.is_empty())
     }
 }
