@@ -221,7 +221,7 @@
     const lines = Array.from(by, ([framework, list]) => el("li", null, framework + ": ",
       ...list.flatMap((r, n) => [n > 0 ? ", " : "", byId(r.anchor) ? el("a", { href: "#" + r.anchor }, r.id) : r.id]),
       ...(reason ? list.filter((r) => r.contextual).map((r) => el("span", { "class": "why" }, " " + r.contextual)).slice(0, 1) : [])));
-    return [el("h4", null, title), el("ul", { "class": "plain small" }, ...lines)];
+    return [el("h3", { "class": "sub" }, title), el("ul", { "class": "plain small" }, ...lines)];
   };
 
   const body = (i) => {
@@ -235,16 +235,16 @@
     const story = el("a", { href: byId(identity.anchor) ? "#" + identity.anchor : "#findings?identity=" + encodeURIComponent(identity.anchor) }, "Everything about ", bdi(identity.name));
     return el("div", { "class": "findingbody" },
       el("div", { "class": "two" },
-        el("div", null, el("h4", null, "Why we say so"), facts(...c.evidence[r].map((value, n) => pair(names[n], value))),
-          ...(k.thresholds.length > 0 ? [el("h4", null, "Thresholds in force"), facts(...k.thresholds.map((t) => pair(t[0], t[1])))] : []),
+        el("div", null, el("h3", { "class": "sub" }, "Why we say so"), facts(...c.evidence[r].map((value, n) => pair(names[n], value))),
+          ...(k.thresholds.length > 0 ? [el("h3", { "class": "sub" }, "Thresholds in force"), facts(...k.thresholds.map((t) => pair(t[0], t[1])))] : []),
           el("p", { "class": "small" }, "Fails when ", el("code", null, k.fails), "; it would have held had this been known to be false.")),
-        el("div", null, el("h4", null, "The record"),
+        el("div", null, el("h3", { "class": "sub" }, "The record"),
           facts(pair("Source", bdi(head.files[c.file[r]] + ", record " + number(c.record[r]))), pair(c.kind[r] === 1 ? "Credential" : "Reset", bdi(c.subject[r])),
             ...some("Action", head.actions[c.action[r]]), ...some("Target", c.target[r]), ...some("Identity", c.identity[r]), ...some("Executor", head.executors[c.executor[r]]),
             ...some("Approver", head.approvers[c.approver[r]]), ...some("Ticket", c.ticket[r]),
             ...(waiver === "" ? [] : [pair("Accepted by", el("a", { href: "#waivers" }, bdi(waiver)))])),
           ...references("Evidence relevant to", set[0], false), ...references("Shown beside, never counted", set[1], false), ...references("Context only", set[2], true))),
-      el("h4", null, "What to do"), ...prose(k.remedy),
+      el("h3", { "class": "sub" }, "What to do"), ...prose(k.remedy),
       ...(waiver === "" ? [el("details", { "class": "refs" }, el("summary", null, "Accept this risk instead: a waiver for the config"),
         el("p", { "class": "small" }, "For this one finding. Fill in the reason and the two people; it accepts the risk, it does not make the check hold."),
         el("pre", { "class": "snippet", tabindex: "0" }, snippet), button)] : []),
@@ -350,7 +350,7 @@
         changed();
       });
     }
-    more.addEventListener("click", () => { const at = list.children.length; room += PAGE; page(); list.children[at].firstChild.focus(); });
+    more.addEventListener("click", () => { const at = list.children.length; room += PAGE; page(); if (list.children[at]) { list.children[at].firstChild.focus(); } });
     const button = byId("csv");
     button.addEventListener("click", () => { copy(csv(), button, count(rows.length, "row", "rows") + " copied"); });
     addEventListener("hashchange", follow);
@@ -388,7 +388,7 @@
       names.forEach((name, n) => numbers.set(name, n));
       return { key: key, names: names, labels: labels, fixed: fixed, numbers: numbers, code: new Uint32Array(head.total), select: byId("by-" + key) };
     };
-    facets = [facet("severity", SEVERITIES, SEVERITIES, true), facet("state", ["open", "waived"], ["open", "accepted"], true),
+    facets = [facet("severity", SEVERITIES, SEVERITIES, true), facet("state", ["open", "accepted"], ["open", "waived"], true),
       facet("control", head.controls.map((c) => c[1]), controls, true), facet("check", head.checks.map((k) => k.title), head.checks.map((k) => k.id), false),
       facet("system", head.systems, head.systems, false), facet("tier", head.tiers, head.tiers, false), facet("executor", head.executors, head.executors, false)];
     take(await unpack(parts[1]));

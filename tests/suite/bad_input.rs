@@ -430,7 +430,7 @@ fn quotes_and_line_breaks_stay_in_their_cells() {
     assert!(report.assessment.inputs[0].rejected >= 1, "{:?}", report.assessment.inputs[0]);
 }
 
-const HOSTILE: [&str; 9] = [
+const HOSTILE: [&str; 13] = [
     "<script>alert(1)</script>",
     "=HYPERLINK(\"x\")",
     "@SUM(1)",
@@ -440,6 +440,10 @@ const HOSTILE: [&str; 9] = [
     "山田 太郎",
     "\"><img src=x onerror=alert(2)>",
     "javascript:alert(3)",
+    "</script></style></textarea><svg onload=window.pwned=1>",
+    "[x](javascript:window.pwned=1)",
+    "a\u{200b}b\u{200f}c\u{2066}d",
+    "'-window.pwned=1-'",
 ];
 
 /// One row a hostile text, with that text wherever the table takes text.
@@ -475,8 +479,14 @@ fn guarded(path: &Path) -> usize {
     cells
 }
 
-#[test]
-fn hostile_text_is_shown_and_never_obeyed() {
+/// An audit of tables that carry hostile text wherever text can stand.
+pub struct Hostile {
+    pub folder: tempfile::TempDir,
+    pub report: Report,
+    texts: Vec<String>,
+}
+
+pub fn hostile() -> Hostile {
     let mut texts: Vec<String> = HOSTILE.iter().map(|t| (*t).to_owned()).collect();
     texts.push("長".repeat(10_000));
     texts.push("A".repeat(10_000));
@@ -494,6 +504,12 @@ fn hostile_text_is_shown_and_never_obeyed() {
     )
     .unwrap_or_else(|e| panic!("{e}"));
     let report = audit(&[folder.path().to_owned()], config).unwrap_or_else(|e| panic!("{e}"));
+    Hostile { folder, report, texts }
+}
+
+#[test]
+fn hostile_text_is_shown_and_never_obeyed() {
+    let Hostile { folder, report, texts } = hostile();
     assert_adds_up(&report);
     assert_eq!(report.assessment.inputs.len(), 6);
     assert_eq!(report.rejected.len(), 6);

@@ -5,7 +5,9 @@
 #![allow(clippy::print_stdout, reason = "a test that was skipped says so")]
 
 mod bad_input;
+mod browser;
 mod checks;
+mod chromium;
 mod determinism;
 mod oracle;
 mod registry;
