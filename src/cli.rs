@@ -8,8 +8,8 @@ use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::check::Severity;
-use crate::render::Formats;
 use crate::render::html::View;
+use crate::render::{Formats, OcsfVersion};
 use crate::run;
 use crate::time::{self, ParsedInstant};
 
@@ -116,6 +116,9 @@ pub struct Audit {
     /// [default: the config's, else html]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = format)]
     pub format: Option<Vec<String>>,
+    /// Version of OCSF that the export of that name says it follows
+    #[arg(long, value_name = "VERSION", default_value = "1.6.0")]
+    pub ocsf_version: Ocsf,
     /// End with code 10 when an open finding is at least this severe: critical, high, medium, low, info or none
     /// [default: the config's, else none]
     #[arg(long, value_name = "SEVERITY")]
@@ -260,6 +263,27 @@ impl Show {
             Show::Auto => run::Subjects::Auto,
             Show::Always => run::Subjects::Always,
             Show::Never => run::Subjects::Never,
+        }
+    }
+}
+
+/// A version of OCSF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ocsf {
+    /// What AWS Security Hub reads
+    #[value(name = "1.6.0")]
+    V1_6_0,
+    /// The stable version of March 2026
+    #[value(name = "1.8.0")]
+    V1_8_0,
+}
+
+impl Ocsf {
+    /// For the renderer.
+    pub fn version(self) -> OcsfVersion {
+        match self {
+            Ocsf::V1_6_0 => OcsfVersion::V1_6_0,
+            Ocsf::V1_8_0 => OcsfVersion::V1_8_0,
         }
     }
 }

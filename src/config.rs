@@ -19,7 +19,8 @@ use crate::check::Severity;
 use crate::time::{self, DAY, HOUR, MINUTE, SECOND};
 
 /// The names that `formats` and `--format` take. `csv`, `jsonl` and `json` are always written: naming them changes nothing.
-pub const FORMATS: [&str; 5] = ["html", "csv", "jsonl", "json", "all"];
+pub const FORMATS: [&str; 13] =
+    ["html", "markdown", "xlsx", "sarif", "ocsf", "oscal", "hdf", "junit", "parquet", "csv", "jsonl", "json", "all"];
 
 const TOP: [&str; 11] =
     ["as_of", "since", "until", "title", "timezone", "fail_on", "formats", "mappings", "input", "policy", "waiver"];

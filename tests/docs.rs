@@ -8,10 +8,12 @@ use regrant::check::catalogue::Catalogue;
 use regrant::config::{Config, Policy};
 use regrant::fact::Registry;
 use regrant::mappings::Mappings;
+use regrant::render::{FORMATS, When};
 use regrant::table::{Column, Table, Type};
 
 const README: &str = include_str!("../README.md");
 const TABLES: &str = include_str!("../docs/tables.md");
+const FORMATS_MD: &str = include_str!("../docs/formats.md");
 const CONFIG: &str = include_str!("../docs/config.md");
 
 fn words(column: &Column) -> String {
@@ -82,6 +84,19 @@ fn the_documented_defaults_are_the_defaults() {
 }
 
 #[test]
+fn every_format_is_documented_and_can_be_named_in_a_config() {
+    for format in FORMATS.iter().filter(|format| format.when == When::Asked) {
+        assert!(FORMATS_MD.contains(&format!("| `{}` | `{}` |", format.id, format.file)), "{}", format.id);
+        let config = format!("formats = [\"{}\"]", format.id);
+        Config::parse(&config, Path::new("regrant.toml")).unwrap_or_else(|e| panic!("{e}"));
+        assert!(README.contains(&format!("`{}`", format.id)) || README.contains(format.file), "{}", format.id);
+    }
+    for name in regrant::config::FORMATS {
+        regrant::render::Formats::parse([regrant::cli::format_id(name)]).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
 fn the_readme_counts_the_checks_right() {
     let registry = Registry::new(&Policy::default());
     let mappings = Mappings::load(&[]).expect("the shipped files load");
@@ -112,7 +127,7 @@ fn the_readme_s_check_can_be_used() {
 #[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in ["README.md", "CHANGELOG.md", "docs/tables.md", "docs/config.md", "benches/README.md"] {
+    for document in ["README.md", "CHANGELOG.md", "docs/tables.md", "docs/config.md", "docs/formats.md", "benches/README.md"] {
         let text = std::fs::read_to_string(root.join(document)).expect("a document of ours");
         let folder = root.join(document).parent().expect("it lies in a folder").to_owned();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {

@@ -54,6 +54,16 @@ pub enum FrameworkKind {
     Technique,
 }
 
+impl FrameworkKind {
+    /// As written in mapping files and outputs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FrameworkKind::Requirement => "requirement",
+            FrameworkKind::Technique => "technique",
+        }
+    }
+}
+
 /// One requirement.
 #[derive(Clone, Debug)]
 pub struct Requirement {

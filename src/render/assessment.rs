@@ -140,6 +140,7 @@ pub(super) mod tests {
                 licence: "licence of \u{202e}<script>\0".to_owned(),
                 source: Some("source of \u{202e}<script>\0".to_owned()),
                 note: Some("note of \u{202e}<script>\0".to_owned()),
+                kind: "kind of \u{202e}<script>\0".to_owned(),
                 leading: true,
                 requirements: vec![RequirementResult {
                     id: "id of \u{202e}<script>\0".to_owned(),

@@ -7,10 +7,19 @@ pub mod assessment;
 pub mod chart;
 pub mod findings;
 pub mod folder;
+pub mod hdf;
 pub mod html;
+pub mod junit;
 pub mod manifest;
+pub mod markdown;
+pub mod ocsf;
+pub mod oscal;
+pub mod parquet;
+pub mod reference;
 pub mod rejected;
+pub mod sarif;
 pub mod subjects;
+pub mod xlsx;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -136,15 +145,98 @@ pub const FORMATS: &[Format] = &[
         when: When::Asked,
         render: Some(write_html),
     },
+    Format {
+        id: "markdown",
+        file: "summary.md",
+        doc: "one page for a ticket or a chat",
+        when: When::Asked,
+        render: Some(|bundle, out| markdown::write(bundle.assessment, bundle.findings, out)),
+    },
+    Format {
+        id: "xlsx",
+        file: "findings.xlsx",
+        doc: "workbook: summary, findings, populations, inputs, waivers, and an action plan to fill in",
+        when: When::Asked,
+        render: Some(|bundle, out| xlsx::write(bundle.assessment, bundle.findings, out)),
+    },
+    Format {
+        id: "sarif",
+        file: "findings.sarif",
+        doc: "SARIF 2.1.0, for code scanning and viewers of results",
+        when: When::Asked,
+        render: Some(|bundle, out| sarif::write(bundle.assessment, bundle.findings, out)),
+    },
+    Format {
+        id: "ocsf",
+        file: "findings.ocsf.jsonl",
+        doc: "OCSF Compliance and Detection Findings, one a line, for SIEMs (see --ocsf-version)",
+        when: When::Asked,
+        render: Some(|bundle, out| ocsf::write(bundle.assessment, bundle.findings, &bundle.formats, out)),
+    },
+    Format {
+        id: "oscal",
+        file: "oscal-assessment-results.json",
+        doc: "OSCAL assessment results 1.2.1, for GRC tools",
+        when: When::Asked,
+        render: Some(|bundle, out| oscal::write(bundle.assessment, bundle.findings, out)),
+    },
+    Format {
+        id: "hdf",
+        file: "findings.hdf.json",
+        doc: "Heimdall Data Format (exec-json), for MITRE Heimdall and its converters",
+        when: When::Asked,
+        render: Some(|bundle, out| hdf::write(bundle.assessment, bundle.findings, out)),
+    },
+    Format {
+        id: "junit",
+        file: "checks.junit.xml",
+        doc: "JUnit XML, for the test view of a pipeline",
+        when: When::Asked,
+        render: Some(|bundle, out| junit::write(bundle.assessment, bundle.findings, out)),
+    },
+    Format {
+        id: "parquet",
+        file: "findings.parquet",
+        doc: "findings with typed columns, for warehouses and notebooks",
+        when: When::Asked,
+        render: Some(|bundle, out| parquet::write(&bundle.assessment.tool.version, bundle.findings, out)),
+    },
 ];
 
-/// Formats asked for, in the order of [`FORMATS`]. The default is `html`.
+/// Formats asked for, in the order of [`FORMATS`], and how. The default is `html`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Formats(Vec<&'static str>);
+pub struct Formats {
+    ids: Vec<&'static str>,
+    /// Which version of its schema the `ocsf` export says it follows.
+    pub ocsf: OcsfVersion,
+}
 
 impl Default for Formats {
     fn default() -> Formats {
-        Formats(vec!["html"])
+        Formats { ids: vec!["html"], ..Formats::none() }
+    }
+}
+
+/// A version of the Open Cybersecurity Schema Framework. What we write is valid under both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OcsfVersion {
+    /// What AWS Security Hub reads.
+    #[default]
+    V1_6_0,
+    /// The stable version of March 2026.
+    V1_8_0,
+}
+
+impl OcsfVersion {
+    /// Both, the default first.
+    pub const ALL: [OcsfVersion; 2] = [OcsfVersion::V1_6_0, OcsfVersion::V1_8_0];
+
+    /// As `metadata.version` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OcsfVersion::V1_6_0 => "1.6.0",
+            OcsfVersion::V1_8_0 => "1.8.0",
+        }
     }
 }
 
@@ -166,7 +258,7 @@ impl Formats {
     /// Nothing beyond what is always written.
     #[must_use]
     pub fn none() -> Formats {
-        Formats(Vec::new())
+        Formats { ids: Vec::new(), ocsf: OcsfVersion::default() }
     }
 
     /// From ids as in `--format html,csv`, `all` being every one. Naming what is always written is no fault.
@@ -185,19 +277,25 @@ impl Formats {
         }
         let all = asked.iter().any(|id| id == "all");
         let named = FORMATS.iter().map(|format| format.id).filter(|id| all || asked.iter().any(|one| one == id));
-        Ok(Formats(named.collect()))
+        Ok(Formats { ids: named.collect(), ..Formats::none() })
+    }
+
+    /// The same formats, with OCSF in another version.
+    #[must_use]
+    pub fn with_ocsf(self, ocsf: OcsfVersion) -> Formats {
+        Formats { ocsf, ..self }
     }
 
     /// Was this format asked for?
     #[must_use]
     pub fn contains(&self, id: &str) -> bool {
-        self.0.contains(&id)
+        self.ids.contains(&id)
     }
 
     /// The ids asked for, in the order of [`FORMATS`].
     #[must_use]
     pub fn ids(&self) -> &[&'static str] {
-        &self.0
+        &self.ids
     }
 }
 
@@ -409,8 +507,8 @@ mod tests {
             .map(|(path, bytes)| (path.clone(), bytes.len() as u64, hex::encode(Sha256::digest(bytes))))
             .collect();
         assert_eq!(told, found);
-        let always = FORMATS.iter().map(|format| format.file).filter(|file| *file != manifest::FILE);
-        for file in always {
+        let written = FORMATS.iter().filter(|format| format.when != When::Asked || format.id == "html");
+        for file in written.map(|format| format.file).filter(|file| *file != manifest::FILE) {
             assert!(files.keys().any(|path| path.starts_with(file)), "{file}");
         }
         assert_eq!(manifest["run_digest"], serde_json::json!(assessment::tests::full().run.digest));

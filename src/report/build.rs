@@ -409,6 +409,7 @@ fn framework(work: &Work<'_>, i: usize, framework: &Framework, checks: &[CheckRe
         licence: framework.licence.clone(),
         source: framework.source.clone(),
         note: framework.note.clone(),
+        kind: framework.kind.as_str().to_owned(),
         leading: framework.order.is_some_and(|o| o <= 3),
         requirements: framework.requirements.iter().enumerate().map(requirement).collect(),
     }

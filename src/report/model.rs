@@ -296,10 +296,18 @@ pub struct FrameworkResult {
     pub source: Option<String>,
     /// Printed with it.
     pub note: Option<String>,
+    /// `requirement`: met or not; `technique`: seen or not, where a failure is a sighting and a pass is none.
+    #[serde(default = "requirement")]
+    pub kind: String,
     /// One of the three that lead every report?
     pub leading: bool,
     /// Its requirements, in file order.
     pub requirements: Vec<RequirementResult>,
+}
+
+// What every framework was before there were techniques.
+fn requirement() -> String {
+    "requirement".to_owned()
 }
 
 /// One requirement over its own population: the subjects of its direct checks that its scope admits.

@@ -76,7 +76,7 @@ pub fn audit(args: &Audit, started: i64, progress: &Progress) -> Result<Said, Ve
         subjects: report.subjects.as_deref(),
         run_toml: &report.run_toml,
         mapping_files: report.mapping_files,
-        formats,
+        formats: formats.with_ocsf(args.ocsf_version.version()),
         html: Some(&page),
     };
     let with_page = bundle.formats.contains("html");

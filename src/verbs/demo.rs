@@ -7,7 +7,7 @@ use std::path::Path;
 use include_dir::{Dir, File, include_dir};
 
 use super::{Said, VerbError, audit};
-use crate::cli::{Audit, Demo, Hash, House, Reader, Show};
+use crate::cli::{Audit, Demo, Hash, House, Ocsf, Reader, Show};
 use crate::run::Progress;
 
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample-data");
@@ -38,6 +38,7 @@ pub fn demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Verb
         until: None,
         format: None,
         view: Reader::default(),
+        ocsf_version: Ocsf::V1_6_0,
         fail_on: None,
         require_conclusive: false,
         max_rejected: 1.0,

