@@ -1617,8 +1617,9 @@ expires_on = 2026-12-31
                  help: the period is [since, until): `until` is the first instant outside it",
             ),
             (
-                "formats = ['html', 'pdf']",
-                "conf/regrant.toml:1:20: `formats` is \"pdf\", expected `html`, `csv`, `jsonl`, `json` or `all`\n  help: choose one of these",
+                "formats = ['html', 'pages']",
+                "conf/regrant.toml:1:20: `formats` is \"pages\", expected `html`, `markdown`, `xlsx`, `sarif`, `ocsf`, `oscal`, `hdf`, \
+                 `junit`, `parquet`, `csv`, `jsonl`, `json` or `all`\n  help: choose one of these",
             ),
             (
                 "\n[[waiver]]\nid = 'W'",
