@@ -170,12 +170,18 @@ fn compliance(
     let of_requirement = |(framework, requirement): &&(&FrameworkResult, &RequirementResult)| {
         // Evidence that bears on a requirement without being counted for it is not its failure.
         let direct = requirement.direct.contains(&finding.check);
+        let reference = format!("{}:{}", framework.id, requirement.id);
+        let (status_id, status) = match direct {
+            _ if finding.contextual.contains(&reference) => (99, "Context only"),
+            true => (3, "Fail"),
+            false => (2, "Warning"),
+        };
         let mut one = json!({
             "uid": requirement.id,
             "standards": [framework.title],
             "version": framework.edition,
-            "status_id": if direct { 3 } else { 2 },
-            "status": if direct { "Fail" } else { "Warning" },
+            "status_id": status_id,
+            "status": status,
         });
         if let Some(title) = &requirement.title {
             one["name"] = json!(title);

@@ -253,6 +253,7 @@ fn result(finding: &Finding, rules: &Rules<'_>) -> Value {
             "approver": finding.approver,
             "ticket": finding.ticket,
             "waiver": finding.waiver,
+            "contextual": finding.contextual,
             "sourceFile": finding.source_file,
             "sourceRecord": finding.source_record,
             "evidence": finding.evidence,
