@@ -26,7 +26,8 @@ Exit codes:
   1   could not run        2   wrong usage
   3   too many records of an input were rejected (the report is written)
   10  something open is at or above --fail-on
-  11  --require-conclusive, and a check cannot conclude";
+  11  --require-conclusive, and a check cannot conclude
+  12  verify: something is not as it was written";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -43,6 +44,22 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   regrant explain retroactive-approval
   regrant explain 3f9c2a7d11e0b845 --report regrant-report";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  regrant diff reports/2026-q2 reports/2026-q3
+  regrant diff site/runs/2026-10-04T000000Z-1c9a0f63 site/current/latest --format md
+
+A finding is fixed only where its subject is judged again and passes. What left the population, or
+can no longer be judged, is counted apart.";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  regrant verify reports/2026-q3
+  regrant verify reports/2026-q3 --inputs exports/ --signer audit.pub
+
+Exit code 12 when a file was altered, is missing or was added, or the signature is not what was asked
+for. Without a signature only accident is found: who can alter a file can write a manifest too.";
 
 /// Audits credential resets: for every reset, whether it should have happened.
 #[derive(Debug, Parser)]
@@ -70,6 +87,12 @@ pub enum Verb {
     /// Audit the sample data that comes with the program
     #[command(after_help = "Example:\n  regrant demo && open regrant-demo/report/index.html")]
     Demo(Demo),
+    /// What changed between two reports
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(Diff),
+    /// Check that a report is as it was written
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
     /// Explain a check, or a finding of a report
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
@@ -99,6 +122,17 @@ pub struct Audit {
     /// Folder of the report; one that holds an older report is replaced as a whole
     #[arg(short, long, value_name = "DIR", default_value = "regrant-report", value_hint = ValueHint::DirPath)]
     pub output: PathBuf,
+    /// Terms.
+    #[command(flatten)]
+    pub terms: Terms,
+    /// Limit findings and stories to one person, workload or name
+    #[arg(long, value_name = "X")]
+    pub identity: Option<String>,
+}
+
+/// On what terms a run judges and writes; the same for every verb that makes a report.
+#[derive(Clone, Debug, Args)]
+pub struct Terms {
     /// Take the data as known up to this instant (RFC 3339, or a date: midnight in the config's zone)
     /// [default: the config's, else now]
     #[arg(long, value_name = "T")]
@@ -119,7 +153,8 @@ pub struct Audit {
     /// Version of OCSF that the export of that name says it follows
     #[arg(long, value_name = "VERSION", default_value = "1.6.0")]
     pub ocsf_version: Ocsf,
-    /// End with code 10 when an open finding is at least this severe: critical, high, medium, low, info or none
+    /// End with code 10 when an open finding is at least this severe: critical, high, medium, low, info or none;
+    /// new:high and so on look at what --baseline, or without it the previous run, does not have
     /// [default: the config's, else none]
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
@@ -144,9 +179,35 @@ pub struct Audit {
     /// How to hash the inputs for the manifest
     #[arg(long, value_name = "HOW", default_value = "sha256")]
     pub input_hash: Hash,
-    /// Limit findings and stories to one person, workload or name
-    #[arg(long, value_name = "X")]
-    pub identity: Option<String>,
+    /// Report that findings were known in: they are counted apart, with their age; see `--fail-on new:high`
+    #[arg(long, value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
+    pub baseline: Option<PathBuf>,
+    /// Ed25519 key of OpenSSH to sign the manifest with; `regrant verify --signer` and `ssh-keygen -Y verify` check it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub sign_key: Option<PathBuf>,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            as_of: None,
+            since: None,
+            until: None,
+            view: Reader::default(),
+            format: None,
+            ocsf_version: Ocsf::V1_6_0,
+            fail_on: None,
+            require_conclusive: false,
+            max_rejected: 0.01,
+            threads: None,
+            quiet: false,
+            progress: Show::Auto,
+            subjects: Show::Auto,
+            input_hash: Hash::Sha256,
+            baseline: None,
+            sign_key: None,
+        }
+    }
 }
 
 /// What a house brings along.
@@ -166,6 +227,47 @@ pub struct Demo {
     /// Where the sample data (input/) and its report (report/) go
     #[arg(value_name = "DIR", default_value = "regrant-demo", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Report folder of the earlier run
+    #[arg(value_name = "OLD", value_hint = ValueHint::DirPath)]
+    pub old: PathBuf,
+    /// Report folder of the later run
+    #[arg(value_name = "NEW", value_hint = ValueHint::DirPath)]
+    pub new: PathBuf,
+    /// How to print it
+    #[arg(long, value_name = "HOW", default_value = "text")]
+    pub format: DiffFormat,
+}
+
+/// How `diff` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For a terminal
+    Text,
+    /// Markdown, for a ticket or a pull request
+    Md,
+    /// JSON: the member `changes` of assessment.json
+    Json,
+    /// CSV, a row a finding that changed
+    Csv,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Report folder
+    #[arg(value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
+    pub report: PathBuf,
+    /// Folder of the inputs: they are checked as well
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub inputs: Option<PathBuf>,
+    /// Public key, authorized_keys or allowed_signers file with the Ed25519 key that the report must be signed with
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub signer: Option<PathBuf>,
 }
 
 /// `explain`.
@@ -339,22 +441,30 @@ impl FromStr for At {
     }
 }
 
-/// The least severity that makes a run fail.
+/// Which findings make a run fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FailOn(
-    /// Null: none does.
-    pub Option<Severity>,
-);
+pub struct FailOn {
+    /// The least severity; null: none does.
+    pub least: Option<Severity>,
+    /// Which of them count.
+    pub among: run::Among,
+}
 
 impl FromStr for FailOn {
     type Err = String;
 
     fn from_str(text: &str) -> Result<FailOn, String> {
         if text == "none" {
-            return Ok(FailOn(None));
+            return Ok(FailOn { least: None, among: run::Among::All });
         }
-        let severity: Result<Severity, _> = text.parse();
-        severity.map(|s| FailOn(Some(s))).map_err(|_| "write critical, high, medium, low, info or none".to_owned())
+        let (word, among) = match text.strip_prefix("new:") {
+            Some(word) => (word, run::Among::New),
+            None => (text, run::Among::All),
+        };
+        let severity: Result<Severity, _> = word.parse();
+        let wrong =
+            |_| "write critical, high, medium, low, info or none; or new:critical, new:high and so on".to_owned();
+        severity.map(|s| FailOn { least: Some(s), among }).map_err(wrong)
     }
 }
 

@@ -22,8 +22,21 @@ use crate::time::{self, DAY, HOUR, MINUTE, SECOND};
 pub const FORMATS: [&str; 13] =
     ["html", "markdown", "xlsx", "sarif", "ocsf", "oscal", "hdf", "junit", "parquet", "csv", "jsonl", "json", "all"];
 
-const TOP: [&str; 11] =
-    ["as_of", "since", "until", "title", "timezone", "fail_on", "formats", "mappings", "input", "policy", "waiver"];
+const TOP: [&str; 13] = [
+    "as_of",
+    "since",
+    "until",
+    "title",
+    "timezone",
+    "fail_on",
+    "formats",
+    "mappings",
+    "config_at",
+    "inputs_at",
+    "input",
+    "policy",
+    "waiver",
+];
 const INPUT: [&str; 10] = [
     "path",
     "mapping",
@@ -103,12 +116,24 @@ pub struct Config {
     pub formats: Vec<String>,
     /// Mapping folders as written; [`Config::mapping_folders`] resolves them.
     pub mappings: Vec<PathBuf>,
+    /// Where config and inputs lay when globs were first matched; `None`: they lie where they are found.
+    pub placed: Option<Placed>,
     /// `[[input]]` in config order; the first that matches a file wins whole.
     pub inputs: Vec<InputRule>,
     /// Thresholds, lists and tables of `[policy]`, defaults included.
     pub policy: Policy,
     /// `[[waiver]]` in config order.
     pub waivers: Vec<WaiverRule>,
+}
+
+/// Where the config's folder and the folder common to all inputs lay, each seen from the deepest folder common to both, with `/`. `run.toml`
+/// holds it, so that the globs of `[[input]]` match the same files when it is used from elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// The folder that globs are relative to; empty where it contains the inputs.
+    pub config_at: String,
+    /// The folder that paths of inputs are relative to; empty where it contains the config.
+    pub inputs_at: String,
 }
 
 /// The order of day, month and year in a vendor's numeric dates.
@@ -537,6 +562,7 @@ impl Default for Config {
             fail_on: None,
             formats: vec!["html".to_owned()],
             mappings: Vec::new(),
+            placed: None,
             inputs: Vec::new(),
             policy: Policy::default(),
             waivers: Vec::new(),
@@ -756,6 +782,14 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// A folder below another, perhaps that folder itself (the empty text).
+    fn folder(&self) -> Result<String, ConfigError> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Ok(text.trim().to_owned()),
+            _ => Err(self.wrong("text", format!("write `{} = \"…\"`", self.name))),
+        }
+    }
+
     fn owned(&self) -> Result<String, ConfigError> {
         self.text().map(str::to_owned)
     }
@@ -892,6 +926,10 @@ fn read_config(document: &Document<'_>, root: &DeTable<'_>) -> Result<Config, Co
     if let Some(item) = top.get("mappings") {
         config.mappings = item.list()?.iter().map(|item| item.text().map(PathBuf::from)).collect::<Result<_, _>>()?;
     }
+    let at = |key: &str| top.get(key).map(|item| item.folder()).transpose();
+    if let (Some(config_at), Some(inputs_at)) = (at("config_at")?, at("inputs_at")?) {
+        config.placed = Some(Placed { config_at, inputs_at });
+    }
     if let Some(item) = top.get("input") {
         config.inputs = item.sections("[[input]]")?.iter().map(read_input).collect::<Result<_, _>>()?;
     }
@@ -900,7 +938,15 @@ fn read_config(document: &Document<'_>, root: &DeTable<'_>) -> Result<Config, Co
     }
     if let Some(item) = top.get("waiver") {
         for section in item.sections("[[waiver]]")? {
-            let waiver = read_waiver(&section)?;
+            let waiver = read_waiver(&section).map_err(|mut error| {
+                // Of twenty waivers the line alone is hard to tell; the id is what people call it by.
+                if let Some(Ok(id)) = section.get("id").map(|item| item.owned())
+                    && !error.message.contains(&quoted(&id))
+                {
+                    error.message = format!("waiver {}: {}", quoted(&id), error.message);
+                }
+                error
+            })?;
             if let Some(other) = config.waivers.iter().find(|other| other.id == waiver.id) {
                 let message = format!("the waiver id {} is already that of line {}", quoted(&waiver.id), other.line);
                 return Err(section
@@ -1159,8 +1205,8 @@ impl Config {
     /// (microseconds). Its paths stay relative to the folder of the config it came from.
     pub fn effective_toml(&self, as_of: i64) -> String {
         let mut out = Lines(
-            "# The effective config of this run, defaults included. To run it again, put it where the config lay:\n\
-             # `mappings` and `[[input]] path` are relative to its folder.\n\n"
+            "# The effective config of this run, defaults included. `regrant replay` runs it again as it was;\n\
+             # `regrant audit INPUTS -c run.toml` uses it for inputs that lie anywhere.\n\n"
                 .to_owned(),
         );
         let instant = time::format_instant;
@@ -1172,6 +1218,10 @@ impl Config {
         out.key("fail_on", literal(self.fail_on.map_or("none", severity_name)));
         out.key("formats", list(self.formats.iter().map(|name| literal(name))));
         out.key("mappings", list(self.mappings.iter().map(|folder| literal(&folder.to_string_lossy()))));
+        if let (Some(placed), false) = (&self.placed, self.inputs.is_empty()) {
+            out.key("config_at", literal(&placed.config_at));
+            out.key("inputs_at", literal(&placed.inputs_at));
+        }
         for rule in &self.inputs {
             out.table("[[input]]");
             out.key("path", literal(&rule.path));
@@ -1316,6 +1366,8 @@ timezone = "Europe/London"
 fail_on = "high"
 formats = ["html", "all"]
 mappings = ["our-mappings"]
+config_at = ""
+inputs_at = "exports"
 
 [[input]]
 path = "hr/workers-*.csv"
@@ -1437,6 +1489,9 @@ expires_on = 2026-12-31
         assert_eq!(config.formats, ["html", "all"]);
         assert_eq!(config.mapping_folders(), [PathBuf::from("conf/our-mappings")]);
 
+        let placed = Placed { config_at: String::new(), inputs_at: "exports".to_owned() };
+        assert_eq!(config.placed, Some(placed));
+
         let input = &config.inputs[0];
         assert_eq!(input.mapping.as_deref(), Some("workday-report"));
         assert_eq!(input.timezone, Some(Tz::America__New_York));
@@ -1447,7 +1502,7 @@ expires_on = 2026-12-31
         assert_eq!(input.max_age, Some(36 * HOUR));
         assert_eq!(input.expected_records, Some(1204));
         assert!(input.optional);
-        assert_eq!((input.line, config.inputs[1].line), (11, 23));
+        assert_eq!((input.line, config.inputs[1].line), (13, 25));
         assert_eq!(config.inputs[1].snapshot, Some(date("2026-08-02")));
 
         let policy = &config.policy;

@@ -47,6 +47,7 @@ pub mod config;
 pub mod fact;
 pub mod identity;
 pub mod mappings;
+pub mod proof;
 pub mod render;
 pub mod report;
 pub mod rows;

@@ -34,16 +34,18 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
     let said = |result: Result<String, VerbError>| result.map(Said::plain);
     let result = match cli.verb {
         Verb::Audit(args) => {
-            if let Some(threads) = args.threads {
+            if let Some(threads) = args.terms.threads {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
                 pool.map_err(|error| format!("{threads} threads cannot be started: {error}\n  help: ask for fewer"))?;
             }
-            let (bar, progress) = progress(if args.quiet { Show::Never } else { args.progress });
+            let (bar, progress) = progress(if args.terms.quiet { Show::Never } else { args.terms.progress });
             let result = verbs::audit::audit(&args, started, &progress);
             bar.finish_and_clear();
             result
         }
         Verb::Demo(args) => verbs::demo::demo(&args, started, &progress(Show::Never).1),
+        Verb::Diff(args) => said(verbs::diff::diff(&args)),
+        Verb::Verify(args) => verbs::verify::verify(&args),
         Verb::Explain(args) => said(verbs::explain::explain(&args)),
         Verb::List(args) => said(verbs::list::list(&args)),
         Verb::Lint(args) => said(verbs::lint::lint(&args, started)),

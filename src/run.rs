@@ -1,6 +1,6 @@
 //! The pipeline: read, settle, resolve, compute, judge, assess. What is printed and where it is written is `main`'s.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -122,6 +122,8 @@ pub struct Work<'a> {
     pub judged: Judged,
     /// Digest of each input, in order; null with `--input-hash none`.
     pub hashes: Vec<Option<String>>,
+    /// The effective config.
+    pub run_toml: &'a str,
 }
 
 /// Told of progress: bytes of input that are done, of a total.
@@ -132,19 +134,44 @@ pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 /// # Errors
 /// Bad mappings or config, an input that cannot be read or recognised. Bad records are no error: they are counted.
 pub fn audit(request: &Request, progress: &Progress) -> Result<Report, RunError> {
-    let config = &request.config;
-    let mut folders = config.mapping_folders();
+    let mut folders = request.config.mapping_folders();
     folders.extend(request.mappings.iter().cloned());
     let mappings = Mappings::load(&folders)?;
+    pipeline(request, &mappings, progress, || Inventory::take(&request.paths, &request.config, &mappings))
+}
+
+/// The same for the files of an earlier run, by their paths below `root`, with the mappings that were in force then.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_again(
+    request: &Request,
+    mappings: &Mappings,
+    root: &Path,
+    paths: &[String],
+    progress: &Progress,
+) -> Result<Report, RunError> {
+    pipeline(request, mappings, progress, || Inventory::listed(root, paths, &request.config, mappings))
+}
+
+fn pipeline(
+    request: &Request,
+    mappings: &Mappings,
+    progress: &Progress,
+    take: impl FnOnce() -> Result<Inventory, SourceError>,
+) -> Result<Report, RunError> {
+    let config = &request.config;
     let registry = Registry::new(&config.policy);
-    let catalogue = Catalogue::load(&mappings, &registry)?;
-    let frameworks = framework::load_all(&mappings, &catalogue, &registry)?;
+    let catalogue = Catalogue::load(mappings, &registry)?;
+    let frameworks = framework::load_all(mappings, &catalogue, &registry)?;
     if let Some(unknown) = config.policy.severity.keys().find(|id| catalogue.get(id).is_none()) {
         return Err(RunError::Severity(unknown.clone()));
     }
     let waivers = Waiver::compile(config, &catalogue, &registry, request.as_of)?;
 
-    let inventory = Inventory::take(&request.paths, config, &mappings)?;
+    let inventory = take()?;
+    let mapping_files = mappings_in_force(mappings);
+    let run_toml = run_toml(request, &inventory, &mapping_files);
     let (settled, hashes) = read(inventory, request, progress)?;
     let register = Register::build(&settled, config.zone());
     let world = World::build(config, &settled, &register, request.as_of);
@@ -169,24 +196,32 @@ pub fn audit(request: &Request, progress: &Progress) -> Result<Report, RunError>
     let judged = judge.run();
     let work = Work {
         request,
-        mappings: &mappings,
+        mappings,
         catalogue: &catalogue,
         frameworks: &frameworks,
         waivers: &waivers,
         world: &world,
         judged,
         hashes,
+        run_toml: &run_toml,
     };
     let built = build::build(work).ok_or_else(|| RunError::Nobody(request.identity.clone().unwrap_or_default()))?;
-    let mapping_files = mappings_in_force(&mappings);
     Ok(Report {
         subjects: (keep == Keep::Subjects).then_some(built.subjects),
         assessment: built.assessment,
         findings: built.findings,
         rejected: built.rejected,
-        run_toml: config.effective_toml(request.as_of),
+        run_toml,
         mapping_files,
     })
+}
+
+/// The effective config as the report keeps it: usable from the report's folder, wherever config and mappings lay.
+fn run_toml(request: &Request, inventory: &Inventory, mapping_files: &[(String, String)]) -> String {
+    let mut config = request.config.clone();
+    config.placed = Some(inventory.placed.clone());
+    config.mappings = if mapping_files.is_empty() { Vec::new() } else { vec![PathBuf::from("mappings")] };
+    config.effective_toml(request.as_of)
 }
 
 fn mappings_in_force(mappings: &Mappings) -> Vec<(String, String)> {
@@ -194,6 +229,7 @@ fn mappings_in_force(mappings: &Mappings) -> Vec<(String, String)> {
     [MappingKind::Check, MappingKind::Framework, MappingKind::Source]
         .into_iter()
         .flat_map(|kind| mappings.files(kind))
+        .chain(mappings.unmapped())
         .filter(|f| f.origin != Origin::Shipped)
         .map(|f| (format!("{}/{}.{}", f.kind.folder(), f.id, f.kind.extension()), f.text.clone()))
         .collect()
@@ -221,7 +257,7 @@ fn read(
     Ok((settled, hashes))
 }
 
-fn hash(path: &std::path::Path, how: InputHash) -> Result<Option<String>, SourceError> {
+fn hash(path: &Path, how: InputHash) -> Result<Option<String>, SourceError> {
     let failed = |e: std::io::Error| SourceError::Unreadable {
         path: path.to_owned(),
         cause: e.to_string(),
@@ -275,10 +311,21 @@ impl Ending {
     }
 }
 
+/// Which open findings `--fail-on` looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// All of them.
+    All,
+    /// Those that the baseline does not have; without one, those that the previous report did not have; without both, all.
+    New,
+}
+
 /// What makes a run end with a code other than 0.
 pub struct Demands {
     /// The least severity of an open finding; null is none.
     pub fail_on: Option<crate::check::Severity>,
+    /// Which of them count.
+    pub among: Among,
     /// Must every check conclude?
     pub conclusive: Conclusive,
     /// Share of an input's records that may be rejected.
@@ -297,7 +344,16 @@ pub enum Conclusive {
 /// The ending, from the same model as every output.
 pub fn ending(assessment: &Assessment, demands: &Demands) -> Ending {
     let too_many = |i: &crate::report::model::Input| i.rejected as f64 > demands.max_rejected * i.read as f64;
-    let open = |s: crate::check::Severity| assessment.totals.get(&s).is_some_and(|t| t.open > 0);
+    let new = match (&assessment.baseline, &assessment.changes) {
+        _ if demands.among == Among::All => None,
+        (Some(baseline), _) => Some(&baseline.new),
+        (None, Some(changes)) => Some(&changes.new_open),
+        (None, None) => None,
+    };
+    let open = |s: crate::check::Severity| match new {
+        Some(new) => new.get(&s).is_some_and(|count| *count > 0),
+        None => assessment.totals.get(&s).is_some_and(|t| t.open > 0),
+    };
     let severities = crate::check::Severity::ALL;
     if assessment.inputs.iter().any(too_many) {
         Ending::Rejected

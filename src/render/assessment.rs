@@ -240,6 +240,72 @@ pub(super) mod tests {
                 replaces: true,
                 path: "path of \u{202e}<script>\0".to_owned(),
             }],
+            changes: Some(changes()),
+            baseline: Some(Baseline {
+                reference: reference(),
+                known: BTreeMap::from([(Severity::High, 7)]),
+                new: BTreeMap::from([(Severity::High, 7)]),
+                gone: 7,
+                left_out: 7,
+                oldest: Some("oldest of \u{202e}<script>\0".to_owned()),
+                median_age_days: Some(0.7),
+                known_since: BTreeMap::from([("key".to_owned(), 7)]),
+                new_findings: vec!["new_findings of \u{202e}<script>\0".to_owned()],
+            }),
+        }
+    }
+
+    fn reference() -> Reference {
+        Reference {
+            as_of: "as_of of \u{202e}<script>\0".to_owned(),
+            since: Some("since of \u{202e}<script>\0".to_owned()),
+            until: Some("until of \u{202e}<script>\0".to_owned()),
+            version: "version of \u{202e}<script>\0".to_owned(),
+            run_digest: "run_digest of \u{202e}<script>\0".to_owned(),
+            manifest_sha256: "manifest_sha256 of \u{202e}<script>\0".to_owned(),
+        }
+    }
+
+    fn changes() -> Changes {
+        Changes {
+            previous: reference(),
+            counts: BTreeMap::from([(ChangeKind::New, 7)]),
+            persisting: 7,
+            new_open: BTreeMap::from([(Severity::High, 7)]),
+            due_to_rules: 7,
+            findings: vec![Change {
+                kind: ChangeKind::SeverityChanged,
+                cause: Cause::Rules,
+                why: "why of \u{202e}<script>\0".to_owned(),
+                finding_id: "finding_id of \u{202e}<script>\0".to_owned(),
+                check: "check of \u{202e}<script>\0".to_owned(),
+                severity: Severity::High,
+                severity_before: Some(Severity::Low),
+                subject_kind: "subject_kind of \u{202e}<script>\0".to_owned(),
+                subject: "subject of \u{202e}<script>\0".to_owned(),
+                system: "system of \u{202e}<script>\0".to_owned(),
+                occurred_at: "occurred_at of \u{202e}<script>\0".to_owned(),
+                target: "target of \u{202e}<script>\0".to_owned(),
+                because: "because of \u{202e}<script>\0".to_owned(),
+                waiver: "waiver of \u{202e}<script>\0".to_owned(),
+            }],
+            rules: vec![RuleChange {
+                kind: "kind of \u{202e}<script>\0".to_owned(),
+                id: "id of \u{202e}<script>\0".to_owned(),
+                was: Some("was of \u{202e}<script>\0".to_owned()),
+                is: Some("is of \u{202e}<script>\0".to_owned()),
+            }],
+            population: vec![CountChange { what: "what of \u{202e}<script>\0".to_owned(), was: 7, is: 8 }],
+            controls: vec![ControlChange {
+                id: "id of \u{202e}<script>\0".to_owned(),
+                was: Standing::Pass,
+                is: Standing::Fail,
+                rate_was: Some(0.5),
+                rate_is: Some(0.7),
+            }],
+            unchanged_inputs: vec!["unchanged_inputs of \u{202e}<script>\0".to_owned()],
+            first_seen: BTreeMap::from([("key".to_owned(), vec!["first_seen of \u{202e}<script>\0".to_owned()])]),
+            gone: BTreeMap::from([("key".to_owned(), vec!["gone of \u{202e}<script>\0".to_owned()])]),
         }
     }
 

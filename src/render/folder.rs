@@ -166,10 +166,7 @@ impl Staging {
     /// # Errors
     /// When `relative` is no plain relative path, is already there, or the system refuses.
     pub fn create(&self, relative: &str) -> Result<File, FolderError> {
-        let plain = !relative.is_empty()
-            && !relative.contains(['\\', '\0'])
-            && Path::new(relative).components().all(|part| matches!(part, Component::Normal(_)));
-        if !plain {
+        if !is_plain(relative) || relative.contains('\\') {
             return Err(FolderError::Escapes { path: relative.to_owned() });
         }
         let path = self.path().join(relative);
@@ -177,6 +174,16 @@ impl Staging {
             fs::create_dir_all(above).map_err(|source| FolderError::io(above, "make this folder", source))?;
         }
         File::create_new(&path).map_err(|source| FolderError::io(&path, "make this file", source))
+    }
+
+    /// A further file of the report, whole.
+    ///
+    /// # Errors
+    /// As [`Staging::create`].
+    pub fn add(&self, relative: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let mut file = self.create(relative)?;
+        let written = io::Write::write_all(&mut file, bytes);
+        written.map_err(|source| FolderError::io(&self.path().join(relative), "write this file", source))
     }
 
     /// Puts the folder in its place: everything is on the disk first, then one rename or exchange.
@@ -230,6 +237,34 @@ impl Staging {
         let _synced = File::open(parent).and_then(|folder| folder.sync_all());
         Ok(Published { path: asked, exchange, left_over })
     }
+}
+
+/// Does a path lead to something below the folder it is relative to?
+#[must_use]
+pub fn is_plain(relative: &str) -> bool {
+    !relative.is_empty()
+        && !relative.contains('\0')
+        && Path::new(relative).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Every file of a report folder by its path with `/`, sorted; manifest, signature and what file browsers strew about are
+/// left out.
+///
+/// # Errors
+/// When a folder of it cannot be read.
+pub fn contents(report: &Path) -> io::Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for entry in walkdir::WalkDir::new(report).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_type().is_dir() || is_strewn(entry.file_name()) {
+            continue;
+        }
+        let below = entry.path().strip_prefix(report).unwrap_or(entry.path());
+        paths.push(below.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/"));
+    }
+    paths.retain(|path| path != manifest::FILE && path != manifest::SIGNATURE);
+    paths.sort();
+    Ok(paths)
 }
 
 /// Where the folder really is: links are followed, so that a link to the report stays a link.
@@ -299,17 +334,8 @@ fn own_manifest(folder: &Path) -> Option<Manifest> {
 fn stranger(folder: &Path, manifest: &Manifest) -> Option<String> {
     let mut known: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
     known.sort_unstable();
-    walkdir::WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_map(Result::ok)
-        .filter(|entry| !entry.file_type().is_dir())
-        .filter(|entry| !is_strewn(entry.file_name()))
-        .filter_map(|entry| {
-            let parts: Vec<_> = entry.path().strip_prefix(folder).ok()?.iter().map(OsStr::to_string_lossy).collect();
-            Some(parts.join("/"))
-        })
-        .find(|path| path != manifest::FILE && known.binary_search(&path.as_str()).is_err())
+    // A folder in it that we may not read is none of ours either; removing the report would fail on it.
+    contents(folder).ok()?.into_iter().find(|path| known.binary_search(&path.as_str()).is_err())
 }
 
 /// What file browsers leave in folders that are looked at.
@@ -420,7 +446,9 @@ fn clear_left_overs(parent: &Path, name: &OsStr, place: &Path) {
 /// A left-over may lack its manifest, but has nothing in it that a report would not have.
 fn holds_only_ours(folder: &Path) -> bool {
     let ours = |name: &OsStr| {
-        is_strewn(name) || super::FORMATS.iter().any(|format| name == OsStr::new(format.file.trim_end_matches('/')))
+        is_strewn(name)
+            || name == OsStr::new(manifest::SIGNATURE)
+            || super::FORMATS.iter().any(|format| name == OsStr::new(format.file.trim_end_matches('/')))
     };
     fs::read_dir(folder).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| ours(&entry.file_name()))))
 }

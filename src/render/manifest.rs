@@ -11,10 +11,13 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::report::model::{Assessment, Tool};
+use crate::report::model::{Assessment, Reference, Tool};
 
 /// The file's name in the report folder.
 pub const FILE: &str = "manifest.json";
+
+/// The signature over the manifest's bytes, where the report was signed; the one file beside the manifest that it does not list.
+pub const SIGNATURE: &str = "manifest.json.sig";
 
 /// The name that marks a folder as ours.
 pub const TOOL_NAME: &str = "regrant";
@@ -32,6 +35,9 @@ pub struct Manifest {
     pub files: Vec<FileEntry>,
     /// Every input that was read, in the order of the assessment.
     pub inputs: Vec<InputEntry>,
+    /// Earlier reports that took part, such as the one that changes were worked out against: inputs like any other.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub reports: Vec<ReportEntry>,
     /// SHA-256 of this manifest with this member empty; see the module for how to recompute it.
     pub self_sha256: String,
 }
@@ -61,6 +67,30 @@ pub struct InputEntry {
     pub blake3: Option<String>,
 }
 
+/// An earlier report that took part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportEntry {
+    /// `previous` or `baseline`.
+    pub role: String,
+    /// Its `as_of`.
+    pub as_of: String,
+    /// Its run digest.
+    pub run_digest: String,
+    /// SHA-256 of its manifest.
+    pub manifest_sha256: String,
+}
+
+impl ReportEntry {
+    fn of(role: &str, report: &Reference) -> ReportEntry {
+        ReportEntry {
+            role: role.to_owned(),
+            as_of: report.as_of.clone(),
+            run_digest: report.run_digest.clone(),
+            manifest_sha256: report.manifest_sha256.clone(),
+        }
+    }
+}
+
 impl Manifest {
     /// The manifest of a folder that holds `files` (sorted here), of the run that `assessment` describes.
     #[must_use]
@@ -80,6 +110,12 @@ impl Manifest {
                     sha256: input.sha256.clone(),
                     blake3: input.blake3.clone(),
                 })
+                .collect(),
+            reports: assessment
+                .changes
+                .iter()
+                .map(|changes| ReportEntry::of("previous", &changes.previous))
+                .chain(assessment.baseline.iter().map(|baseline| ReportEntry::of("baseline", &baseline.reference)))
                 .collect(),
             self_sha256: String::new(),
         }

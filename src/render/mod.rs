@@ -4,6 +4,7 @@
 //! published as a whole or not at all, see [`folder`].
 
 pub mod assessment;
+pub mod changes;
 pub mod chart;
 pub mod findings;
 pub mod folder;
@@ -116,6 +117,26 @@ pub const FORMATS: &[Format] = &[
         doc: "facts, verdicts and sources of every subject (see --subjects)",
         when: When::Given,
         render: Some(|bundle, out| subjects::write_zst(bundle.subjects.unwrap_or_default(), out)),
+    },
+    Format {
+        id: "changes",
+        file: "changes.csv",
+        doc: "one row a finding that is not as it was in an earlier report that took part",
+        when: When::Given,
+        render: Some(|bundle, out| match &bundle.assessment.changes {
+            Some(changes) => changes::write_csv(changes, out),
+            None => Ok(()),
+        }),
+    },
+    Format {
+        id: "changes-text",
+        file: "changes.md",
+        doc: "the same to read, as Markdown",
+        when: When::Given,
+        render: Some(|bundle, out| match &bundle.assessment.changes {
+            Some(changes) => Ok(out.write_all(changes::markdown(bundle.assessment, changes).as_bytes())?),
+            None => Ok(()),
+        }),
     },
     Format {
         id: "run",
@@ -363,10 +384,20 @@ pub fn write(bundle: &Bundle<'_>, dest: &Path) -> Result<Published, RenderError>
 /// # Errors
 /// When the folder cannot be written, or a format cannot be rendered.
 pub fn write_into(bundle: &Bundle<'_>, staging: Staging) -> Result<Published, RenderError> {
+    Ok(lay_down(bundle, staging)?.0.publish()?)
+}
+
+/// Writes every file of the report, the manifest last, and publishes nothing yet. Returns the manifest's text: what a
+/// signature is over.
+///
+/// # Errors
+/// As [`write_into`].
+pub fn lay_down(bundle: &Bundle<'_>, staging: Staging) -> Result<(Staging, String), RenderError> {
     let machine: Vec<&Format> = FORMATS
         .iter()
         .filter(|format| match format.when {
             When::Always => true,
+            When::Given if format.id.starts_with("changes") => bundle.assessment.changes.is_some(),
             When::Given => bundle.subjects.is_some(),
             When::Asked => false,
         })
@@ -386,8 +417,8 @@ pub fn write_into(bundle: &Bundle<'_>, staging: Staging) -> Result<Published, Re
         }
         Err(error) => return Err(error),
     }
-    write_manifest(bundle, &staging, files)?;
-    Ok(staging.publish()?)
+    let text = write_manifest(bundle, &staging, files)?;
+    Ok((staging, text))
 }
 
 /// Every format as a task of its own; of several errors the one of the first format in order is returned.
@@ -418,13 +449,14 @@ fn write_file(
     }
 }
 
-fn write_manifest(bundle: &Bundle<'_>, staging: &Staging, files: Vec<FileEntry>) -> Result<(), RenderError> {
+fn write_manifest(bundle: &Bundle<'_>, staging: &Staging, files: Vec<FileEntry>) -> Result<String, RenderError> {
     let text = Manifest::of(bundle.assessment, files).text().map_err(|error| RenderError::Content {
         file: manifest::FILE.to_owned(),
         reason: error.to_string(),
         kept: None,
     })?;
-    write_file(staging, manifest::FILE, |out| Ok(out.write_all(text.as_bytes())?)).map(|_own_entry| ())
+    write_file(staging, manifest::FILE, |out| Ok(out.write_all(text.as_bytes())?))?;
+    Ok(text)
 }
 
 fn write_html(bundle: &Bundle<'_>, out: &mut dyn Write) -> Result<(), Fault> {

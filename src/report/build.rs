@@ -78,6 +78,8 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
         identities_concerned,
         limited_to: work.request.identity.clone(),
         overrides: work.mappings.overrides(),
+        changes: None,
+        baseline: None,
     };
     assessment.run.digest = digest(&work, &assessment);
     let rejected = work
@@ -136,7 +138,7 @@ fn digest(work: &Work<'_>, assessment: &Assessment) -> String {
     for (input, hash) in assessment.inputs.iter().zip(&work.hashes) {
         hasher.update(format!("{}\t{}\t{}\n", input.path, input.bytes, hash.as_deref().unwrap_or("-")));
     }
-    hasher.update(work.request.config.effective_toml(work.request.as_of));
+    hasher.update(work.run_toml);
     let run = &assessment.run;
     let identity = work.request.identity.as_deref().unwrap_or("");
     hasher.update(format!("\n{}\n{}\n{}\n{identity}", run.mappings_sha256, assessment.tool.version, run.as_of));

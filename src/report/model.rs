@@ -51,6 +51,10 @@ pub struct Assessment {
     pub limited_to: Option<String>,
     /// Mapping files that replaced or joined the shipped ones.
     pub overrides: Vec<Override>,
+    /// What changed since an earlier report; null when none took part.
+    pub changes: Option<Changes>,
+    /// What was known before, by the report named with `--baseline`; null without one.
+    pub baseline: Option<Baseline>,
 }
 
 /// How many identities the assessment tells the story of.
@@ -535,6 +539,233 @@ pub struct Override {
     pub replaces: bool,
     /// The file, as named.
     pub path: String,
+}
+
+/// A report that another is compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Its `as_of`.
+    pub as_of: String,
+    /// Start of its period, inclusive; null is unbounded.
+    pub since: Option<String>,
+    /// End of its period, exclusive; null is unbounded.
+    pub until: Option<String>,
+    /// The version that wrote it.
+    pub version: String,
+    /// Its run digest.
+    pub run_digest: String,
+    /// SHA-256 of its manifest, which names every other file of it.
+    pub manifest_sha256: String,
+}
+
+/// What became of one finding between two reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// It was not there, and is not known to have been there earlier.
+    New,
+    /// It was not in the earlier report, but in one before that.
+    Reopened,
+    /// It was accepted by a waiver that is no longer in force, or no longer matches.
+    WaiverExpired,
+    /// It weighs more or less than before.
+    SeverityChanged,
+    /// It was open, and a waiver in force now accepts it.
+    NewlyWaived,
+    /// Its subject is judged and passes.
+    Fixed,
+    /// Its subject is there, but the check does not apply to it any more, or is not in force.
+    NoLongerApplies,
+    /// Its subject is there, but the data does not tell any more. Not fixed.
+    NoLongerJudged,
+    /// Its subject is not in the population any more: the period moved on, or its record is not in the inputs. Not fixed.
+    LeftPopulation,
+    /// It is not there, and the new report keeps no subjects that could tell why. Not known to be fixed.
+    Gone,
+}
+
+impl ChangeKind {
+    /// Every kind, those that ask for attention first.
+    pub const ALL: [ChangeKind; 10] = [
+        ChangeKind::New,
+        ChangeKind::Reopened,
+        ChangeKind::WaiverExpired,
+        ChangeKind::SeverityChanged,
+        ChangeKind::NewlyWaived,
+        ChangeKind::Fixed,
+        ChangeKind::NoLongerApplies,
+        ChangeKind::NoLongerJudged,
+        ChangeKind::LeftPopulation,
+        ChangeKind::Gone,
+    ];
+
+    /// As written in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChangeKind::New => "new",
+            ChangeKind::Reopened => "reopened",
+            ChangeKind::WaiverExpired => "waiver-expired",
+            ChangeKind::SeverityChanged => "severity-changed",
+            ChangeKind::NewlyWaived => "newly-waived",
+            ChangeKind::Fixed => "fixed",
+            ChangeKind::NoLongerApplies => "no-longer-applies",
+            ChangeKind::NoLongerJudged => "no-longer-judged",
+            ChangeKind::LeftPopulation => "left-population",
+            ChangeKind::Gone => "gone",
+        }
+    }
+}
+
+/// To what a change is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// To the records: under the earlier rules it would have come about as well.
+    World,
+    /// To check, policy, waivers or version: under the earlier rules it would not have come about.
+    Rules,
+    /// Both changed, or the facts are not kept: it cannot be told.
+    NotKnown,
+}
+
+impl Cause {
+    /// As written in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::World => "world",
+            Cause::Rules => "rules",
+            Cause::NotKnown => "not-known",
+        }
+    }
+}
+
+/// One finding that is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What became of it.
+    pub kind: ChangeKind,
+    /// To what that is due.
+    pub cause: Cause,
+    /// Why, in words.
+    pub why: String,
+    /// The finding.
+    pub finding_id: String,
+    /// The check.
+    pub check: String,
+    /// Its severity in the later report, in the earlier one where it is only there.
+    pub severity: Severity,
+    /// Its severity in the earlier report; null where it was not there.
+    pub severity_before: Option<Severity>,
+    /// `reset` or `credential`.
+    pub subject_kind: String,
+    /// `event_id` or `credential_id`.
+    pub subject: String,
+    /// Folded.
+    pub system: String,
+    /// RFC 3339 UTC; empty for credentials.
+    pub occurred_at: String,
+    /// As in the source.
+    pub target: String,
+    /// The sentence.
+    pub because: String,
+    /// Id of the waiver that accepts it, or did; empty without one.
+    pub waiver: String,
+}
+
+/// What changed between two reports.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Changes {
+    /// The earlier report.
+    pub previous: Reference,
+    /// How many findings changed how; every kind is there, at zero where none did.
+    pub counts: BTreeMap<ChangeKind, u64>,
+    /// Findings in both, whatever changed about them.
+    pub persisting: u64,
+    /// New and reopened findings that are open, by severity.
+    pub new_open: BTreeMap<Severity, u64>,
+    /// Of all changes those that are due to check, policy, waivers or version.
+    pub due_to_rules: u64,
+    /// Every finding that changed, the most severe of each kind first.
+    pub findings: Vec<Change>,
+    /// Checks, policy values, waivers and the version that are not as they were.
+    pub rules: Vec<RuleChange>,
+    /// What is judged, and what with: counts that are not as they were.
+    pub population: Vec<CountChange>,
+    /// Controls whose verdict or deviation rate is not as it was.
+    pub controls: Vec<ControlChange>,
+    /// Inputs that have the bytes they had in the earlier report although `as_of` moved on, by path.
+    pub unchanged_inputs: Vec<String>,
+    /// Findings of the later report by the `as_of` of the report that first had them.
+    pub first_seen: BTreeMap<String, Vec<String>>,
+    /// Findings that went since, by the `as_of` of the report that first lacked them: what makes a finding reopened.
+    /// Forgotten after [`REMEMBERED_DAYS`].
+    pub gone: BTreeMap<String, Vec<String>>,
+}
+
+/// How long a finding that went is remembered: a year, and a month for who looks once a year.
+pub const REMEMBERED_DAYS: i64 = 396;
+
+/// A rule that is not as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleChange {
+    /// `version`, `check`, `policy`, `waiver` or `mappings`.
+    pub kind: String,
+    /// The check's or waiver's id, or the policy value's dotted name.
+    pub id: String,
+    /// As it was; null where it was not there.
+    pub was: Option<String>,
+    /// As it is; null where it is no longer there.
+    pub is: Option<String>,
+}
+
+/// A count that is not as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountChange {
+    /// Of what: a field of the population.
+    pub what: String,
+    /// As it was.
+    pub was: u64,
+    /// As it is.
+    pub is: u64,
+}
+
+/// A control that does not stand as it stood.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ControlChange {
+    /// The control.
+    pub id: String,
+    /// How it stood.
+    pub was: Standing,
+    /// How it stands.
+    pub is: Standing,
+    /// Its deviation rate as it was; null when nothing could be judged.
+    pub rate_was: Option<f64>,
+    /// Its deviation rate as it is; null when nothing could be judged.
+    pub rate_is: Option<f64>,
+}
+
+/// Open findings against those of a report that were known and lived with. Only open findings of that report are known:
+/// what a waiver accepted there had an end, and is new once that is over.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The report.
+    pub reference: Reference,
+    /// Open findings that were open there, by severity.
+    pub known: BTreeMap<Severity, u64>,
+    /// Open findings that were not, by severity.
+    pub new: BTreeMap<Severity, u64>,
+    /// Findings that were open there and are not in this report.
+    pub gone: u64,
+    /// Findings that a waiver accepted there, and that are therefore not known.
+    pub left_out: u64,
+    /// Since when the oldest known finding is known: the `as_of` of the first report that had it; null without any.
+    pub oldest: Option<String>,
+    /// Median age of known findings in days, at `as_of`; null without any.
+    pub median_age_days: Option<f64>,
+    /// Known findings by the `as_of` of the report that first had them.
+    pub known_since: BTreeMap<String, u64>,
+    /// The open findings that are new, by id.
+    pub new_findings: Vec<String>,
 }
 
 /// One finding: one check that one subject fails. Columns of `findings.csv`, in this order.

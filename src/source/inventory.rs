@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::mapping::SourceMapping;
 use super::{SourceError, container, json};
-use crate::config::Config;
+use crate::config::{Config, Placed};
 use crate::mappings::{MappingKind, Mappings};
 use crate::table::Table;
 use crate::text::fold;
@@ -56,6 +56,8 @@ pub struct Inventory {
     pub skipped: Vec<(String, String)>,
     /// Source mappings, by id.
     pub mappings: Vec<SourceMapping>,
+    /// Where config and inputs lie to each other: what the config says of an earlier run, else as found.
+    pub placed: Placed,
 }
 
 struct Candidate {
@@ -69,10 +71,6 @@ impl Inventory {
     /// # Errors
     /// A path that is not there, a named file that nobody recognises, an `[[input]]` that matches nothing.
     pub fn take(paths: &[PathBuf], config: &Config, mappings: &Mappings) -> Result<Inventory, SourceError> {
-        let mut sources = Vec::new();
-        for file in mappings.files(MappingKind::Source) {
-            sources.push(SourceMapping::parse(&file.id, &file.text).map_err(|e| SourceError::Mapping(e.to_string()))?);
-        }
         let mut found = Vec::new();
         let mut roots: Vec<PathBuf> = Vec::new();
         for path in paths {
@@ -89,16 +87,56 @@ impl Inventory {
                 found.push(Candidate { disk, named: true });
             }
         }
-        let root = common(&roots);
-        let base = std::fs::canonicalize(&config.base).unwrap_or_else(|_| config.base.clone());
-        let mut seen: Vec<(String, Candidate)> = found.into_iter().map(|c| (relative(&c.disk, &root), c)).collect();
+        Inventory::recognise_all(&common(&roots), found, config, mappings)
+    }
+
+    /// The files of an earlier run, by their paths below `root`; what else lies there is not looked at.
+    ///
+    /// # Errors
+    /// As [`Inventory::take`].
+    pub fn listed(
+        root: &Path,
+        paths: &[String],
+        config: &Config,
+        mappings: &Mappings,
+    ) -> Result<Inventory, SourceError> {
+        let unreadable = |path: &Path, e: std::io::Error| SourceError::Unreadable {
+            path: path.to_owned(),
+            cause: e.to_string(),
+            hint: "name the folder that holds the inputs as they were".to_owned(),
+        };
+        let root = std::fs::canonicalize(root).map_err(|e| unreadable(root, e))?;
+        // Not canonicalised: a link that now leads elsewhere must not change the path.
+        let found = paths.iter().map(|path| Candidate { disk: root.join(path), named: false }).collect();
+        Inventory::recognise_all(&root, found, config, mappings)
+    }
+
+    fn recognise_all(
+        root: &Path,
+        found: Vec<Candidate>,
+        config: &Config,
+        mappings: &Mappings,
+    ) -> Result<Inventory, SourceError> {
+        let mut sources = Vec::new();
+        for file in mappings.files(MappingKind::Source) {
+            sources.push(SourceMapping::parse(&file.id, &file.text).map_err(|e| SourceError::Mapping(e.to_string()))?);
+        }
+        let placed = config.placed.clone().unwrap_or_else(|| {
+            let base = std::fs::canonicalize(&config.base).unwrap_or_else(|_| config.base.clone());
+            let shared = common(&[root.to_owned(), base.clone()]);
+            Placed { config_at: relative(&base, &shared), inputs_at: relative(root, &shared) }
+        });
+        // Only their relation counts, so both may as well begin at the root.
+        let base = Path::new("/").join(&placed.config_at);
+        let inputs_at = Path::new("/").join(&placed.inputs_at);
+        let mut seen: Vec<(String, Candidate)> = found.into_iter().map(|c| (relative(&c.disk, root), c)).collect();
         // Named twice is read once; what was named outright stays so.
         seen.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()).then(b.1.named.cmp(&a.1.named)));
         seen.dedup_by(|a, b| a.0 == b.0);
         let mut matched = vec![false; config.inputs.len()];
-        let mut inventory = Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources };
+        let mut inventory = Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources, placed };
         for (path, candidate) in seen {
-            let by_config = relative(&candidate.disk, &base);
+            let by_config = relative(&inputs_at.join(&path), &base);
             let rule = config.inputs.iter().position(|i| i.matcher.is_match(&by_config));
             let bytes = std::fs::metadata(&candidate.disk).map(|m| m.len()).unwrap_or(0);
             let wanted = rule.and_then(|r| config.inputs[r].mapping.as_deref());

@@ -54,7 +54,7 @@ pub fn read_all(
     config: &Config,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Reading, SourceError> {
-    let Inventory { files, skipped, mappings } = inventory;
+    let Inventory { files, skipped, mappings, .. } = inventory;
     let plans: Vec<Plan> = files.par_iter().map(|found| plan(found, chunk::CHUNK)).collect::<Result<_, _>>()?;
     let jobs: Vec<Job<'_>> =
         files.iter().zip(&plans).enumerate().flat_map(|(i, (found, plan))| plan.jobs(i, found)).collect();

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::layout::shown;
 use super::{Said, VerbError, config, summary};
-use crate::cli::{Audit, FailOn, format_id};
+use crate::cli::{Audit, House, Terms, format_id};
 use crate::config::{Config, FORMATS};
+use crate::proof::sign::SigningKey;
+use crate::proof::{self, Kept};
 use crate::render::folder::{Exchange, Staging};
-use crate::render::{self, Bundle, Formats, html};
+use crate::render::html::View;
+use crate::render::{self, Bundle, Formats, html, manifest};
 use crate::report::model::{Assessment, Finding};
-use crate::run::{self, Conclusive, Demands, Ending, Progress, Request};
+use crate::run::{self, Among, Conclusive, Demands, Ending, Progress, Report, Request};
 use crate::time;
 
 /// Reads, judges and writes the report. `started` is the instant `as_of` falls back to, in microseconds UTC.
@@ -17,71 +20,22 @@ use crate::time;
 /// # Errors
 /// Bad config or mappings, inputs that cannot be read, a folder that cannot be written.
 pub fn audit(args: &Audit, started: i64, progress: &Progress) -> Result<Said, VerbError> {
-    let mut config = config(&args.house)?;
-    let zone = config.zone();
-    config.since = args.since.map(|at| at.in_zone(zone)).or(config.since);
-    config.until = args.until.map(|at| at.in_zone(zone)).or(config.until);
-    if let (Some(since), Some(until)) = (config.since, config.until)
-        && since >= until
-    {
-        let (since, until) = (time::format_instant(since), time::format_instant(until));
+    let mut plan = Plan::of(&args.terms, &args.house, args.paths.clone(), started)?;
+    plan.request.identity = args.identity.clone();
+    if plan.demands.among == Among::New && plan.baseline.is_none() {
         return Err(VerbError::own(
-            format!("the period from {since} to {until} is empty"),
-            "`--until` is exclusive and must lie after `--since`; one of the two may come from the config",
+            "`--fail-on new:…` is asked for, but nothing says what is known",
+            "name the report that was accepted with `--baseline REPORTDIR`",
         ));
     }
-    let formats = Formats::parse(args.format.as_ref().unwrap_or(&config.formats).iter().map(|name| format_id(name)))?;
-    if args.format.is_some() {
-        // `run.toml` must parse again, and a config names no file that is written in any case.
-        let kept = formats.ids().iter().filter(|id| FORMATS.contains(id));
-        config.formats = kept.map(|id| (*id).to_owned()).collect();
-    }
-    if let Some(FailOn(least)) = args.fail_on {
-        config.fail_on = least;
-    }
-    let (as_of, as_of_source) = match (args.as_of, config.as_of) {
-        (Some(at), _) => (at.in_zone(zone), "command line"),
-        (None, Some(at)) => (at, "config"),
-        (None, None) => (started, "start of the program"),
-    };
-    let demands = Demands {
-        fail_on: config.fail_on,
-        conclusive: if args.require_conclusive { Conclusive::Required } else { Conclusive::NotRequired },
-        max_rejected: args.max_rejected,
-    };
-    let mut notes = unread_config(args, &config);
+    plan.notes.extend(unread_config(args, &plan.request.config));
 
     // Before anything is read, so that nobody waits for a report that may not be written.
     let staging = Staging::prepare(&args.output)?;
-    let request = Request {
-        paths: args.paths.clone(),
-        config,
-        as_of,
-        as_of_source,
-        mappings: args.house.mappings.clone(),
-        input_hash: args.input_hash.input_hash(),
-        subjects: args.subjects.subjects(),
-        identity: args.identity.clone(),
-    };
-    let report = run::audit(&request, progress)?;
-    let page = |assessment: &Assessment, findings: &[Finding]| {
-        // Its own help line would stand in the middle of ours.
-        html::render_for(args.view.view(), assessment, findings)
-            .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
-    };
-    let bundle = Bundle {
-        assessment: &report.assessment,
-        findings: &report.findings,
-        rejected: &report.rejected,
-        subjects: report.subjects.as_deref(),
-        run_toml: &report.run_toml,
-        mapping_files: report.mapping_files,
-        formats: formats.with_ocsf(args.ocsf_version.version()),
-        html: Some(&page),
-    };
-    let with_page = bundle.formats.contains("html");
-    let published = render::write_into(&bundle, staging)?;
+    let report = plan.run(None, progress)?;
+    let published = plan.lay_down(&report, staging)?.publish()?;
 
+    let mut notes = std::mem::take(&mut plan.notes);
     if published.exchange == Exchange::TwoSteps {
         notes.push("note: this file system cannot exchange folders; for an instant there was no report".to_owned());
     }
@@ -91,19 +45,144 @@ pub fn audit(args: &Audit, started: i64, progress: &Progress) -> Result<Said, Ve
             shown(&old.to_string_lossy())
         ));
     }
-    let ending = run::ending(&report.assessment, &demands);
-    notes.extend(because(ending, &demands));
-    let place = if with_page { published.path.join("index.html") } else { published.path };
+    let ending = run::ending(&report.assessment, &plan.demands);
+    notes.extend(because(ending, &plan.demands));
+    let place = if plan.formats.contains("html") { published.path.join("index.html") } else { published.path };
+    let quiet = args.terms.quiet;
     let text =
-        if args.quiet { summary::line(&report.assessment, &place) } else { summary::full(&report.assessment, &place) };
-    if args.quiet {
+        if quiet { summary::line(&report.assessment, &place) } else { summary::full(&report.assessment, &place) };
+    if quiet {
         notes.clear();
     }
     Ok(Said { text, notes, code: ending.code() })
 }
 
+/// What every verb that makes a report settles before it reads anything.
+pub(super) struct Plan {
+    /// What to audit.
+    pub request: Request,
+    /// What to write.
+    pub formats: Formats,
+    /// What makes the run end with another code than 0.
+    pub demands: Demands,
+    /// For standard error.
+    pub notes: Vec<String>,
+    /// What was known before.
+    pub baseline: Option<Kept>,
+    view: View,
+    key: Option<SigningKey>,
+}
+
+impl Plan {
+    /// Config and arguments brought together.
+    ///
+    /// # Errors
+    /// A bad config, an empty period, a baseline or key that cannot be used.
+    pub fn of(terms: &Terms, house: &House, paths: Vec<PathBuf>, started: i64) -> Result<Plan, VerbError> {
+        let mut config = config(house)?;
+        let zone = config.zone();
+        config.since = terms.since.map(|at| at.in_zone(zone)).or(config.since);
+        config.until = terms.until.map(|at| at.in_zone(zone)).or(config.until);
+        if let (Some(since), Some(until)) = (config.since, config.until)
+            && since >= until
+        {
+            let (since, until) = (time::format_instant(since), time::format_instant(until));
+            return Err(VerbError::own(
+                format!("the period from {since} to {until} is empty"),
+                "`--until` is exclusive and must lie after `--since`; one of the two may come from the config",
+            ));
+        }
+        let formats =
+            Formats::parse(terms.format.as_ref().unwrap_or(&config.formats).iter().map(|name| format_id(name)))?;
+        if terms.format.is_some() {
+            // `run.toml` must parse again, and a config names no file that is written in any case.
+            let kept = formats.ids().iter().filter(|id| FORMATS.contains(id));
+            config.formats = kept.map(|id| (*id).to_owned()).collect();
+        }
+        let mut among = Among::All;
+        if let Some(fail_on) = terms.fail_on {
+            config.fail_on = fail_on.least;
+            among = fail_on.among;
+        }
+        let (as_of, as_of_source) = match (terms.as_of, config.as_of) {
+            (Some(at), _) => (at.in_zone(zone), "command line"),
+            (None, Some(at)) => (at, "config"),
+            (None, None) => (started, "start of the program"),
+        };
+        let demands = Demands {
+            fail_on: config.fail_on,
+            among,
+            conclusive: if terms.require_conclusive { Conclusive::Required } else { Conclusive::NotRequired },
+            max_rejected: terms.max_rejected,
+        };
+        Ok(Plan {
+            request: Request {
+                paths,
+                config,
+                as_of,
+                as_of_source,
+                mappings: house.mappings.clone(),
+                input_hash: terms.input_hash.input_hash(),
+                subjects: terms.subjects.subjects(),
+                identity: None,
+            },
+            formats,
+            demands,
+            notes: Vec::new(),
+            baseline: terms.baseline.as_deref().map(Kept::open).transpose()?,
+            view: terms.view.view(),
+            key: terms.sign_key.as_deref().map(SigningKey::load).transpose()?,
+        })
+    }
+
+    /// Audits, and compares with what was there before.
+    ///
+    /// # Errors
+    /// Inputs that cannot be read; an earlier report that cannot be read or compared with.
+    pub fn run(&self, previous: Option<&Kept>, progress: &Progress) -> Result<Report, VerbError> {
+        let mut report = run::audit(&self.request, progress)?;
+        proof::compare(&mut report, previous, self.baseline.as_ref())?;
+        Ok(report)
+    }
+
+    /// Writes every file aside, and signs them where a key was named.
+    ///
+    /// # Errors
+    /// A folder that cannot be written, a page that cannot be made.
+    pub fn lay_down(&self, report: &Report, staging: Staging) -> Result<Staging, VerbError> {
+        let (staging, manifest) =
+            with_bundle(report, self.formats.clone(), self.view, |bundle| render::lay_down(bundle, staging))?;
+        if let Some(key) = &self.key {
+            let signature = key.sign(manifest.as_bytes()).map_err(|error| {
+                VerbError::own(format!("the manifest cannot be signed: {error}"), "try another Ed25519 key")
+            })?;
+            staging.add(manifest::SIGNATURE, signature.as_bytes())?;
+        }
+        Ok(staging)
+    }
+}
+
+/// A report as the renderers take it.
+pub(super) fn with_bundle<T>(report: &Report, formats: Formats, view: View, work: impl FnOnce(&Bundle<'_>) -> T) -> T {
+    let page = |assessment: &Assessment, findings: &[Finding]| {
+        // Its own help line would stand in the middle of ours.
+        html::render_for(view, assessment, findings)
+            .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
+    };
+    work(&Bundle {
+        assessment: &report.assessment,
+        findings: &report.findings,
+        rejected: &report.rejected,
+        subjects: report.subjects.as_deref(),
+        run_toml: &report.run_toml,
+        mapping_files: report.mapping_files.clone(),
+        formats,
+        html: Some(&page),
+    })
+}
+
 /// Why the code is not 0, for whoever reads the log of a pipeline.
-fn because(ending: Ending, demands: &Demands) -> Option<String> {
+pub(super) fn because(ending: Ending, demands: &Demands) -> Option<String> {
     let why = match ending {
         Ending::Clean => return None,
         Ending::Rejected => {
@@ -111,7 +190,8 @@ fn because(ending: Ending, demands: &Demands) -> Option<String> {
         }
         Ending::Findings => {
             let least = demands.fail_on.map_or("none", |severity| severity.as_str());
-            format!("something open is at or above {least} (--fail-on)")
+            let new = if demands.among == Among::New { " and new" } else { "" };
+            format!("something open{new} is at or above {least} (--fail-on)")
         }
         Ending::Inconclusive => "a check cannot conclude (--require-conclusive)".to_owned(),
     };

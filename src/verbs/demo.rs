@@ -7,7 +7,7 @@ use std::path::Path;
 use include_dir::{Dir, File, include_dir};
 
 use super::{Said, VerbError, audit};
-use crate::cli::{Audit, Demo, Hash, House, Ocsf, Reader, Show};
+use crate::cli::{Audit, Demo, House, Terms};
 use crate::run::Progress;
 
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample-data");
@@ -33,20 +33,7 @@ pub fn demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Verb
         paths: vec![input.clone()],
         house: House { config: Some(input.join("regrant.toml")), mappings: Vec::new() },
         output: args.folder.join("report"),
-        as_of: None,
-        since: None,
-        until: None,
-        format: None,
-        view: Reader::default(),
-        ocsf_version: Ocsf::V1_6_0,
-        fail_on: None,
-        require_conclusive: false,
-        max_rejected: 1.0,
-        threads: None,
-        quiet: false,
-        progress: Show::Auto,
-        subjects: Show::Auto,
-        input_hash: Hash::Sha256,
+        terms: Terms { max_rejected: 1.0, ..Terms::default() },
         identity: None,
     };
     audit::audit(&args, started, progress)

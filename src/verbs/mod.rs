@@ -2,11 +2,13 @@
 
 pub mod audit;
 pub mod demo;
+pub mod diff;
 pub mod explain;
 pub mod layout;
 pub mod lint;
 pub mod list;
 pub mod summary;
+pub mod verify;
 
 use std::path::PathBuf;
 
@@ -17,6 +19,7 @@ use crate::cli::House;
 use crate::config::{Config, ConfigError};
 use crate::fact::Registry;
 use crate::mappings::{Mappings, MappingsError};
+use crate::proof::ProofError;
 use crate::render::folder::FolderError;
 use crate::render::{RenderError, UnknownFormat};
 use crate::run::RunError;
@@ -67,6 +70,9 @@ pub enum VerbError {
     /// The config names a format that nobody knows.
     #[error("{0}\n  help: {hint}", hint = .0.hint())]
     Format(#[from] UnknownFormat),
+    /// A kept report, a key or what lies beside them cannot be used.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// Everything else.
     #[error("{message}\n  help: {help}")]
     Own {

@@ -11,6 +11,7 @@ mod chromium;
 mod determinism;
 mod exports;
 mod oracle;
+mod proof;
 mod registry;
 mod sources;
 
