@@ -1678,7 +1678,7 @@ expires_on = 2026-12-31
             ),
             (
                 "\n[[waiver]]\nid = 'W'",
-                "conf/regrant.toml:2:1: [[waiver]] has no `checks`\n  help: add `checks = …`; a waiver needs `id`, `checks`, `where`, \
+                "conf/regrant.toml:2:1: waiver \"W\": [[waiver]] has no `checks`\n  help: add `checks = …`; a waiver needs `id`, `checks`, `where`, \
                  `reason`, `requested_by`, `approved_by`, `starts_on` and `expires_on`",
             ),
             ("title = '監査' x", "conf/regrant.toml:1:14: this is not TOML"),

@@ -6,6 +6,7 @@
 
 pub mod words;
 
+mod changes;
 mod data;
 mod series;
 mod view;
@@ -23,8 +24,9 @@ const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// Every template, by the name that the others include it by; `.html` switches autoescape on.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("parts.html", include_str!("../../templates/parts.html")),
+    ("changes.html", include_str!("../../templates/changes.html")),
     ("controls.html", include_str!("../../templates/controls.html")),
     ("frameworks.html", include_str!("../../templates/frameworks.html")),
     ("charts.html", include_str!("../../templates/charts.html")),

@@ -581,9 +581,10 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let dest = home.path().join("report");
         with_bundle(&broken, |bundle| {
-            let bundle =
-                Bundle { subjects: None, formats: Formats::none(), mapping_files: Vec::new(), html: None, ..*bundle };
-            write(&bundle, &dest)
+            let assessment = Assessment { changes: None, ..bundle.assessment.clone() };
+            let (formats, mapping_files) = (Formats::none(), Vec::new());
+            let assessment = &assessment;
+            write(&Bundle { assessment, subjects: None, formats, mapping_files, html: None, ..*bundle }, &dest)
         })
         .expect("a report");
         let files: Vec<String> = contents(&dest).into_keys().collect();

@@ -115,6 +115,7 @@ impl Plan {
             conclusive: if terms.require_conclusive { Conclusive::Required } else { Conclusive::NotRequired },
             max_rejected: terms.max_rejected,
         };
+        let formats = formats.with_ocsf(terms.ocsf_version.version());
         Ok(Plan {
             request: Request {
                 paths,

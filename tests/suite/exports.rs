@@ -10,7 +10,7 @@ use parquet::record::RowAccessor;
 use regrant::check::Severity;
 use regrant::render::{self, Bundle, FORMATS, Formats, OcsfVersion, When};
 use regrant::report::model::{Assessment, Finding, Standing, State};
-use regrant::run::{self, Conclusive, Demands, Report};
+use regrant::run::{self, Among, Conclusive, Demands, Report};
 use serde_json::Value;
 
 use crate::{sample, shared};
@@ -258,7 +258,12 @@ fn every_export_tells_the_same_counts_as_the_assessment_and_the_exit_code() {
             assert_eq!(*counted, expected, "{format}");
         }
         for least in Severity::ALL {
-            let demands = Demands { fail_on: Some(least), conclusive: Conclusive::NotRequired, max_rejected: 1.0 };
+            let demands = Demands {
+                fail_on: Some(least),
+                among: Among::All,
+                conclusive: Conclusive::NotRequired,
+                max_rejected: 1.0,
+            };
             let code = run::ending(&assessment, &demands).code();
             for (format, counted) in &told {
                 let open = counted.iter().any(|((severity, state), _)| *severity <= least && *state == State::Open);

@@ -266,6 +266,66 @@ fn full() -> (Assessment, Vec<Finding>) {
     (a, findings)
 }
 
+/// What changed, every text being `text`.
+fn changed(text: &str) -> (Changes, Baseline) {
+    let own = || text.to_owned();
+    let reference = Reference { as_of: own(), version: own(), run_digest: own(), ..Reference::default() };
+    let one = |kind: ChangeKind| Change {
+        kind,
+        cause: Cause::Rules,
+        why: own(),
+        finding_id: own(),
+        check: own(),
+        severity: Severity::High,
+        severity_before: Some(Severity::Low),
+        subject_kind: own(),
+        subject: own(),
+        system: own(),
+        occurred_at: own(),
+        target: own(),
+        because: own(),
+        waiver: own(),
+    };
+    let changes = Changes {
+        previous: reference.clone(),
+        counts: BTreeMap::from([(ChangeKind::New, 30), (ChangeKind::LeftPopulation, 1)]),
+        persisting: 7,
+        new_open: BTreeMap::from([(Severity::High, 30)]),
+        due_to_rules: 31,
+        findings: vec![one(ChangeKind::New); 30].into_iter().chain([one(ChangeKind::LeftPopulation)]).collect(),
+        rules: vec![RuleChange { kind: own(), id: own(), was: Some(own()), is: None }],
+        population: vec![CountChange { what: own(), was: 9, is: 7 }],
+        controls: vec![ControlChange { id: own(), was: Standing::Pass, is: Standing::Fail, ..Default::default() }],
+        unchanged_inputs: vec![own()],
+        ..Changes::default()
+    };
+    let known = BTreeMap::from([(Severity::High, 3)]);
+    let baseline = Baseline {
+        reference,
+        known,
+        left_out: 1,
+        oldest: Some(own()),
+        median_age_days: Some(10.5),
+        ..Baseline::default()
+    };
+    (changes, baseline)
+}
+
+#[test]
+fn what_changed_stands_above_the_controls() {
+    let (mut a, findings) = full();
+    assert!(!render(&a, &findings).expect("renders").contains("id=\"changes\""));
+    let (changes, baseline) = changed("2026-10-04T00:00:00Z");
+    (a.changes, a.baseline) = (Some(changes), Some(baseline));
+    let html = render(&a, &findings).expect("renders");
+    let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is not there"));
+    assert!(at("id=\"changes\"") < at("class=\"tiles\""));
+    assert!(at("30 new findings") < at("… and 5 more, in changes.csv"));
+    at("1 rule is not as it was");
+    at("3 findings are known and still open");
+    at("half of them for 10 d 12 h or longer");
+}
+
 fn between<'a>(html: &'a str, start: &str, end: &str) -> &'a str {
     let from = html.find(start).expect("start is there") + start.len();
     &html[from..from + html[from..].find(end).expect("end is there")]
@@ -370,7 +430,9 @@ fn hostile_text_in_every_field_stays_text() {
     let clean = render(&a, &findings).expect("renders");
     let mut value = serde_json::to_value(&a).expect("serialises");
     poison(&mut value, "");
-    let a: Assessment = serde_json::from_value(value).expect("still an assessment");
+    let mut a: Assessment = serde_json::from_value(value).expect("still an assessment");
+    let (changes, baseline) = changed(HOSTILE);
+    (a.changes, a.baseline) = (Some(changes), Some(baseline));
     let findings: Vec<Finding> = findings
         .iter()
         .map(|f| {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::View;
+use super::changes;
 use super::data::{self, Bearing, Data};
 use super::series;
 use super::words::{self, Clock, SEVERITIES, Verdict, When, count, number, visible, visible_cut};
@@ -65,6 +66,8 @@ pub(super) struct Page {
     overrides: Vec<OverrideView>,
     population: Vec<(&'static str, String)>,
     footnotes: Vec<Footnote>,
+    changes: Option<changes::Block>,
+    baseline: Option<changes::Debt>,
 }
 
 impl Page {
@@ -637,6 +640,8 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
             .collect(),
         population: population_lines(a),
         footnotes,
+        changes: a.changes.as_ref().map(|c| changes::block(c, clock)),
+        baseline: a.baseline.as_ref().map(|b| changes::debt(b, clock)),
     })
 }
 
