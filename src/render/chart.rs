@@ -364,6 +364,51 @@ pub fn heat(hours: &[Vec<u64>], room: Room, label: &str) -> Result<String, Chart
     })
 }
 
+/// One line of a tree: how deep it hangs, what it is, and what is said of the way to it.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// 0 is a root; deeper by one than the line it hangs on.
+    pub depth: usize,
+    /// Made visible and cut by whoever built it.
+    pub label: String,
+    /// Printed behind it, or below where there is little room.
+    pub note: String,
+    /// The colour of its dot.
+    pub ink: Ink,
+}
+
+/// A tree as indented lines, each with an elbow to what it hangs on.
+///
+/// # Errors
+/// When the backend refuses to draw.
+pub fn tree(branches: &[Branch], room: Room, label: &str) -> Result<String, ChartError> {
+    let (step, indent) = match room {
+        Room::Wide => (26.0, 28.0),
+        Room::Narrow => (42.0, 18.0),
+    };
+    let line = |i: usize| 14.0 + i as f64 * step;
+    draw((room.width(), step * branches.len() as f64 + 8.0), label, |pen| {
+        for (i, branch) in branches.iter().enumerate() {
+            // Beyond six steps the elbow stays where it is: the words must stay on the page.
+            let x = 6.0 + branch.depth.min(6) as f64 * indent;
+            let y = line(i);
+            let parent = branches[..i].iter().rposition(|b| b.depth < branch.depth);
+            if let Some(parent) = parent.filter(|_| branch.depth > 0) {
+                let from = 6.0 + branches[parent].depth.min(6) as f64 * indent;
+                pen.line((from, line(parent) + 6.0), (from, y), Ink::Quiet)?;
+                pen.line((from, y), (x - 4.0, y), Ink::Quiet)?;
+            }
+            pen.rect(x - 4.0, y - 4.0, 8.0, 8.0, branch.ink)?;
+            pen.text(x + 10.0, y, &branch.label, Side::Right, Ink::Text)?;
+            match room {
+                Room::Wide => pen.text(room.width(), y, &branch.note, Side::Left, Ink::Quiet)?,
+                Room::Narrow => pen.text(x + 10.0, y + 17.0, &branch.note, Side::Right, Ink::Quiet)?,
+            }
+        }
+        Ok(())
+    })
+}
+
 /// A population bar's segments in per cent of its width: class, start, width.
 ///
 /// Each share that is not nothing takes at least 1.25 per cent, two pixels of the narrowest bar.
@@ -415,6 +460,16 @@ mod tests {
         let end = bar[1].1 + bar[1].2;
         assert!((end - 100.0).abs() < 1e-9, "{end}");
         assert!(population(&[("fail", 0)]).is_empty());
+    }
+
+    #[test]
+    fn a_tree_hangs_every_line_on_the_nearest_above_it() {
+        let branch = |depth, label: &str| Branch { depth, label: label.into(), note: "n".into(), ink: Ink::Plain };
+        let svg =
+            tree(&[branch(0, "a"), branch(1, "b"), branch(2, "c"), branch(1, "d")], Room::Wide, "who").expect("draws");
+        assert_eq!(svg.matches("<line").count(), 6);
+        assert_eq!(svg.matches("<rect").count(), 4);
+        assert!(!svg.contains("style=") && !svg.contains("#0A01"), "{svg}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// No line of ours is longer, unless one word is.
-pub const WIDTH: usize = 100;
+pub const WIDTH: usize = 80;
 
 /// Text from data on one line: what would move the cursor, colour the terminal or reorder the text around it is
 /// written out as `\u{…}`.
@@ -115,7 +115,7 @@ pub fn columns(rows: &[Vec<String>], indent: usize) -> String {
         }
         let last = row.get(widths.len()).map_or("", String::as_str);
         // A column too narrow to read in would break every word onto a line of its own.
-        for (number, part) in lines(last, WIDTH.saturating_sub(left).max(20)).into_iter().enumerate() {
+        for (number, part) in lines(last, WIDTH.saturating_sub(left).max(16)).into_iter().enumerate() {
             if number > 0 {
                 line = " ".repeat(left);
             }

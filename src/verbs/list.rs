@@ -53,8 +53,11 @@ fn checks(known: &Knowledge) -> String {
         out.push_str(&columns(&rows, 2));
         out.push('\n');
     }
-    out.push_str("A range is the severity for others and, where the check says so, for sensitive identities.\n");
-    out.push_str("`regrant explain CHECK` says what a check finds, why it matters and what to do.\n");
+    out.push_str(&wrapped(
+        "A range is the severity for others and, where the check says so, for sensitive identities. `regrant explain \
+         CHECK` says what a check finds, why it matters and what to do.",
+        0,
+    ));
     out
 }
 
@@ -180,9 +183,11 @@ fn formats() -> String {
         rows.push([format.id, format.file, when, format.doc].map(str::to_owned).to_vec());
     }
     let mut out = columns(&rows, 0);
-    out.push_str(
-        "\nalways: in every report. if any: when there is content for it. asked: with --format (default html).\n",
-    );
+    out.push('\n');
+    out.push_str(&wrapped(
+        "always: in every report. if any: when there is content for it. asked: with --format (default html).",
+        0,
+    ));
     out
 }
 

@@ -7,29 +7,33 @@ use chrono_tz::Tz;
 
 use super::layout::{WIDTH, columns, count, number, shown, tail, wrapped};
 use crate::check::Severity;
+use crate::render::html::words::percent;
 use crate::report::model::{Assessment, CheckResult, Counts, Input, Standing};
 use crate::time;
 
 /// Files of the inputs table; the rest is in the report.
-const INPUTS: usize = 20;
+const INPUTS: usize = 12;
 /// Files that nobody recognised.
 const SKIPPED: usize = 10;
 /// Missing facts named for one check.
 const MISSING: usize = 3;
 /// Checks that fail.
-const FAILING: usize = 20;
+const FAILING: usize = 10;
+/// Identities that need action first.
+const CONCERNED: usize = 5;
 /// Entries of data quality.
 const HOLES: usize = 10;
 
-/// The whole summary; `place` is what to open.
+/// The whole summary, what matters most first; `place` is what to open.
 pub fn full(a: &Assessment, place: &Path) -> String {
     let mut out = header(a);
-    inputs(&mut out, a);
-    judged(&mut out, a);
     controls(&mut out, a);
+    concerned_first(&mut out, a);
     findings(&mut out, a);
     inconclusive(&mut out, a);
     holes(&mut out, a);
+    judged(&mut out, a);
+    inputs(&mut out, a);
     let _ = write!(out, "\nReport: {}\n", shown(&place.to_string_lossy()));
     out
 }
@@ -92,21 +96,17 @@ fn boundary(text: &str, zone: Tz) -> String {
 }
 
 fn inputs(out: &mut String, a: &Assessment) {
-    const NUMBERS: usize = 6;
-    let numbers = |i: &Input| [i.read, i.accepted, i.out_of_scope, i.merged, i.duplicates, i.rejected];
+    out.push('\n');
+    const NUMBERS: usize = 4;
+    let numbers = |i: &Input| [i.read, i.accepted, i.out_of_scope + i.merged + i.duplicates, i.rejected];
     let mut total = [0; NUMBERS];
     for input in &a.inputs {
         for (sum, n) in total.iter_mut().zip(numbers(input)) {
             *sum += n;
         }
     }
-    let heads =
-        [["", "read"], ["", "accepted"], ["out of", "scope"], ["", "merged"], ["dupli-", "cates"], ["", "rejected"]];
-    let widths: Vec<usize> = heads
-        .iter()
-        .zip(total)
-        .map(|(head, sum)| head.iter().map(|h| h.len()).max().unwrap_or(0).max(number(sum).len()))
-        .collect();
+    let heads = ["read", "accepted", "aside", "rejected"];
+    let widths: Vec<usize> = heads.iter().zip(total).map(|(head, sum)| head.len().max(number(sum).len())).collect();
     let by = |input: &Input| match input.mapping.as_str() {
         "canonical" => shown(&format!("canonical {}", input.table)),
         other => shown(other),
@@ -123,8 +123,7 @@ fn inputs(out: &mut String, a: &Assessment) {
         }
         let _ = writeln!(out, "{}", line.trim_end());
     };
-    row("", "", heads.map(|h| h[0].to_owned()).to_vec());
-    row("input", "mapping", heads.map(|h| h[1].to_owned()).to_vec());
+    row("", "read as", heads.map(str::to_owned).to_vec());
     for input in listed {
         row(&shown(&input.path), &by(input), numbers(input).map(number).to_vec());
     }
@@ -133,6 +132,17 @@ fn inputs(out: &mut String, a: &Assessment) {
     }
     if let Some(more) = a.inputs.len().checked_sub(INPUTS).filter(|more| *more > 0) {
         let _ = writeln!(out, "  … and {}", count(more as u64, "more file", "more files"));
+    }
+    if total[2] > 0 {
+        let (scope, merged, twice) =
+            a.inputs.iter().fold((0, 0, 0), |(s, m, d), i| (s + i.out_of_scope, m + i.merged, d + i.duplicates));
+        let text = format!(
+            "Aside: {} out of scope, {} merged into another, {}.",
+            number(scope),
+            number(merged),
+            count(twice, "duplicate", "duplicates")
+        );
+        out.push_str(&wrapped(&text, 2));
     }
     let rejecting: Vec<&Input> = a.inputs.iter().filter(|input| input.rejected > 0).collect();
     if !rejecting.is_empty() {
@@ -182,12 +192,62 @@ fn judged(out: &mut String, a: &Assessment) {
 }
 
 fn controls(out: &mut String, a: &Assessment) {
-    let _ = write!(out, "\nControls\n");
+    let of = |standing: Standing| a.controls.iter().filter(|c| c.verdict == standing).count() as u64;
+    let (hold, all) = (of(Standing::Pass), a.controls.len() as u64);
+    let mut said = vec![format!(
+        "{} of {} {}",
+        number(hold),
+        count(all, "control", "controls"),
+        if hold == 1 { "holds" } else { "hold" }
+    )];
+    for (standing, one, many) in [
+        (Standing::Fail, "fails", "fail"),
+        (Standing::CannotConclude, "cannot be concluded", "cannot be concluded"),
+        (Standing::NotApplicable, "does not apply", "do not apply"),
+    ] {
+        let n = of(standing);
+        if n > 0 {
+            said.push(format!("{} {}", number(n), if n == 1 { one } else { many }));
+        }
+    }
+    let _ = write!(out, "\n{}\n", said.join("; "));
     for control in &a.controls {
         let (sign, word) = verdict(control.verdict);
-        let _ = writeln!(out, "  {sign} {}", shown(&control.title));
-        out.push_str(&wrapped(&format!("{word}: {}", divided(&control.counts, control.verdict)), 6));
+        let rate = control.deviation_rate.map_or_else(|| "–".to_owned(), percent);
+        let _ = writeln!(out, "  {sign} {rate:>7}  {}", shown(&control.title));
+        out.push_str(&wrapped(&format!("{word}: {}", divided(&control.counts, control.verdict)), 13));
     }
+}
+
+/// The identities that need action first, each with what happened and what to do.
+fn concerned_first(out: &mut String, a: &Assessment) {
+    if a.identities_concerned == 0 {
+        return;
+    }
+    let told = a.identities.iter().filter(|story| !story.open.is_empty()).take(CONCERNED);
+    let _ = write!(out, "\nWhat needs action first\n");
+    for story in told.clone() {
+        let name = if story.name.is_empty() { &story.identity } else { &story.name };
+        let open: Vec<String> = story
+            .open
+            .iter()
+            .filter(|(_, n)| **n > 0)
+            .map(|(severity, n)| format!("{} {severity}", number(*n)))
+            .collect();
+        let title = format!("{} ({}): {}", cut(&shown(name), 40), shown(&story.kind), open.join(", "));
+        out.push_str(&wrapped(&title, 2));
+        out.push_str(&wrapped(&cut(&shown(&story.story), 200), 4));
+        out.push_str(&wrapped(&format!("→ {}", shown(&story.next_step)), 4));
+    }
+    omitted(out, usize::try_from(a.identities_concerned).unwrap_or(usize::MAX), told.count());
+}
+
+/// At most `longest` characters, `…` for what is gone: names have no limit where they come from.
+fn cut(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// The population in words, always in the same order. The first part carries the population, and leaves out the word
@@ -220,20 +280,19 @@ fn divided(c: &Counts, verdict: Standing) -> String {
     }
     match c.not_applicable {
         0 => text,
-        1 => format!("{text}; 1 is not concerned"),
-        n => format!("{text}; {} are not concerned", number(n)),
+        n => format!("{text}; {} not concerned", number(n)),
     }
 }
 
 fn findings(out: &mut String, a: &Assessment) {
-    let _ = write!(out, "\n{:<12}{:>9}  {:>9}\n", "Findings", "open", "accepted");
-    let mut all = (0, 0);
+    let (mut open, mut waived) = (Vec::new(), 0);
     for severity in Severity::ALL {
         let total = a.totals.get(&severity).copied().unwrap_or_default();
-        all = (all.0 + total.open, all.1 + total.waived);
-        let _ = writeln!(out, "  {:<10}{:>9}  {:>9}", severity.as_str(), number(total.open), number(total.waived));
+        open.push(format!("{} {severity}", number(total.open)));
+        waived += total.waived;
     }
-    let _ = writeln!(out, "  {:<10}{:>9}  {:>9}", "all", number(all.0), number(all.1));
+    let _ = write!(out, "\nFindings\n");
+    out.push_str(&wrapped(&format!("open: {}; accepted: {}", open.join(", "), number(waived)), 2));
     let mut failing: Vec<&CheckResult> = a.checks.iter().filter(|check| check.counts.failed > 0).collect();
     failing.sort_by_key(|check| (check.severity, std::cmp::Reverse(check.counts.failed)));
     if failing.is_empty() {
@@ -311,7 +370,7 @@ mod tests {
     fn populations_read_as_sentences() {
         let fails = |c: Counts| divided(&c, Standing::Fail);
         assert_eq!(fails(counts(3_018, 0, 37, 4, 120)), "37 of 3,018, 4 accepted, 120 cannot be judged, 2,857 hold");
-        assert_eq!(fails(counts(3, 1, 1, 0, 0)), "1 of 2, 1 holds; 1 is not concerned");
+        assert_eq!(fails(counts(3, 1, 1, 0, 0)), "1 of 2, 1 holds; 1 not concerned");
         assert_eq!(fails(counts(3, 0, 0, 2, 0)), "2 of 3 accepted, 1 holds");
         assert_eq!(divided(&counts(9, 0, 0, 0, 9), Standing::CannotConclude), "9 of 9");
         assert_eq!(divided(&counts(9, 0, 0, 0, 0), Standing::CannotConclude), "9 of 9 hold");
@@ -346,7 +405,7 @@ mod tests {
             assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
         }
         assert!(text.contains("from 2026-07-01 (Europe/London)"), "{text}");
-        assert!(text.contains("… and 5 more files"), "{text}");
+        assert!(text.contains("… and 13 more files"), "{text}");
         assert_eq!(line(&a, Path::new("r")).lines().count(), 1);
     }
 }

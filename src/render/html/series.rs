@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::words::{self, count, number, visible, visible_cut};
-use crate::render::chart::{self, ChartError, Column, Ink, Room, Row};
-use crate::report::model::{Assessment, Bar};
+use super::words::{self, Clock, count, number, visible, visible_cut};
+use crate::render::chart::{self, Branch, ChartError, Column, Ink, Room, Row};
+use crate::report::model::{Assessment, Bar, LineageLink};
 
 /// A chart with its title, its text equivalent, and why it is not there.
 #[derive(Serialize)]
@@ -21,8 +21,17 @@ pub(super) struct Chart {
 }
 
 /// Every chart of the page, in its order.
-pub(super) fn charts(a: &Assessment) -> Result<Vec<Chart>, ChartError> {
-    Ok(vec![days(a)?, by_control(a)?, survival(a)?, lead(a)?, dormancy(a)?, executors(a)?, hours(a)?])
+pub(super) fn charts(a: &Assessment, clock: Clock) -> Result<Vec<Chart>, ChartError> {
+    Ok(vec![
+        days(a)?,
+        by_control(a)?,
+        hours(a)?,
+        survival(a)?,
+        lead(a)?,
+        dormancy(a)?,
+        executors(a)?,
+        lineage(a, clock)?,
+    ])
 }
 
 /// Both sizes of one drawing.
@@ -205,19 +214,42 @@ fn survival(a: &Assessment) -> Result<Chart, ChartError> {
         let why = "no reset has a prior credential in the data";
         return Ok(nothing("chart-survival", "How long prior credentials lived on", why));
     }
-    classes(
-        "chart-survival",
-        bars,
-        "prior credentials, by the time they lived on after the reset",
-        "Lived on",
-        |bad, total| {
-            format!(
-                "{} of {} lived on beyond policy",
-                number(bad),
-                count(total, "prior credential", "prior credentials")
-            )
-        },
-    )
+    let total: u64 = bars.iter().map(|b| b.count).sum();
+    let bad: u64 = bars.iter().filter(|b| b.bad).map(|b| b.count).sum();
+    let title =
+        format!("{} of {} lived on beyond policy", number(bad), count(total, "prior credential", "prior credentials"));
+    // The last class is "not known": neither alive nor ended, so it is no part of the curve.
+    let known: u64 = total - bars.last().map_or(0, |b| b.count);
+    let mut left = known;
+    let mut rows = Vec::new();
+    let share = |left: u64| words::percent(left as f64 / known.max(1) as f64);
+    // Five limits: at once, 15 min, 1 h, 1 d, 7 d; beyond them only the two open classes follow.
+    for (label, bar) in ["at the reset", "after 15 min", "after 1 h", "after 1 d", "after 7 d"].iter().zip(bars) {
+        left = left.saturating_sub(bar.count);
+        // What is usable now ends in a later class: outside policy where the next class is.
+        let outside = bars.iter().skip_while(|b| b.label != bar.label).nth(1).is_some_and(|next| next.bad);
+        let ink = if outside { Ink::Fail } else { Ink::Plain };
+        rows.push(Row {
+            label: (*label).to_owned(),
+            parts: vec![(ink, left), (Ink::None, known - left)],
+            note: share(left),
+        });
+    }
+    let (wide, narrow) = both(|room| chart::bars(&rows, room, &title))?;
+    Ok(Chart {
+        anchor: "chart-survival",
+        title,
+        axis: "share of prior credentials still usable some time after the reset; those whose end is not known are left out",
+        wide,
+        narrow,
+        legend: vec![("fail", "usable beyond policy for people"), ("plain", "usable within it"), ("none", "ended")],
+        head: vec!["Lived on", "Count", "Outside policy"],
+        rows: bars
+            .iter()
+            .map(|b| vec![visible(&b.label), number(b.count), if b.bad { "yes".to_owned() } else { "no".to_owned() }])
+            .collect(),
+        empty: None,
+    })
 }
 
 fn lead(a: &Assessment) -> Result<Chart, ChartError> {
@@ -253,9 +285,13 @@ fn executors(a: &Assessment) -> Result<Chart, ChartError> {
         .iter()
         .take(10)
         .map(|e| Row {
-            label: visible_cut(&e.executor, 22),
+            label: visible_cut(&e.executor, 18),
             parts: vec![(Ink::Fail, e.unapproved), (Ink::Plain, e.resets.saturating_sub(e.unapproved))],
-            note: number(e.resets),
+            note: if e.unapproved > 0 {
+                format!("{}, {}", number(e.resets), words::percent(e.unapproved as f64 / e.resets.max(1) as f64))
+            } else {
+                number(e.resets)
+            },
         })
         .collect();
     let unapproved: u64 = list.iter().map(|e| e.unapproved).sum();
@@ -278,7 +314,7 @@ fn executors(a: &Assessment) -> Result<Chart, ChartError> {
     Ok(Chart {
         anchor: "chart-executors",
         title,
-        axis: "resets by executor, as named in the source",
+        axis: "resets by executor, as named in the source; behind it the number, and the share without the approval required",
         wide,
         narrow,
         legend: vec![("fail", "approval required and missing"), ("plain", "the rest")],
@@ -289,6 +325,84 @@ fn executors(a: &Assessment) -> Result<Chart, ChartError> {
             .collect(),
         empty: None,
     })
+}
+
+/// Lines of the lineage that are drawn; the table has all.
+const DRAWN: usize = 24;
+
+fn lineage(a: &Assessment, clock: Clock) -> Result<Chart, ChartError> {
+    let links = &a.series.lineage;
+    if links.is_empty() {
+        let why = "nobody who had just been reset began to reset others";
+        return Ok(nothing("chart-lineage", "Who reset whom after being reset", why));
+    }
+    let branches = branches(links, clock);
+    let began: std::collections::BTreeSet<&str> = links.iter().filter(|l| l.first).map(|l| l.to.as_str()).collect();
+    let mut title =
+        format!("{} began to reset others soon after being reset", count(began.len() as u64, "person", "people"));
+    if branches.len() > DRAWN {
+        title.push_str(&format!(" (first {} lines of {})", number(DRAWN as u64), number(branches.len() as u64)));
+    }
+    let drawn = &branches[..branches.len().min(DRAWN)];
+    let (wide, narrow) = both(|room| chart::tree(drawn, room, &title))?;
+    let mut rows: Vec<Vec<String>> = links
+        .iter()
+        .map(|l| {
+            let from = if l.from.is_empty() { "not reported".to_owned() } else { visible_cut(&l.from, 120) };
+            vec![clock.when(&l.at).text, from, visible_cut(&l.to, 120), visible_cut(&l.action, 60)]
+        })
+        .collect();
+    if a.series.lineage_omitted > 0 {
+        rows.push(vec![
+            format!("… and {} more", number(a.series.lineage_omitted)),
+            String::new(),
+            String::new(),
+            String::new(),
+        ]);
+    }
+    Ok(Chart {
+        anchor: "chart-lineage",
+        title,
+        axis: "each line was reset by the one it hangs on",
+        wide,
+        narrow,
+        legend: vec![("fail", "reset others soon after"), ("plain", "was reset")],
+        head: vec!["When", "Who", "Reset whom", "Action"],
+        rows,
+        empty: None,
+    })
+}
+
+/// The links as a forest, each once, in the order of time.
+fn branches(links: &[LineageLink], clock: Clock) -> Vec<Branch> {
+    let mut used = vec![false; links.len()];
+    let mut out = Vec::new();
+    for start in 0..links.len() {
+        if used[start] {
+            continue;
+        }
+        let from = &links[start].from;
+        let label = if from.is_empty() { "not reported".to_owned() } else { visible_cut(from, 26) };
+        out.push(Branch { depth: 0, label, note: String::new(), ink: Ink::Grid });
+        // A stack, deepest last: what somebody did later hangs below what was done to them.
+        let mut next: Vec<(usize, usize)> =
+            (start..links.len()).rev().filter(|&j| !used[j] && links[j].from == *from).map(|j| (j, 1)).collect();
+        while let Some((i, depth)) = next.pop() {
+            if std::mem::replace(&mut used[i], true) {
+                continue;
+            }
+            let link = &links[i];
+            out.push(Branch {
+                depth,
+                label: visible_cut(&link.to, 26),
+                note: format!("{} · {}", visible_cut(&link.action, 20), clock.when(&link.at).text),
+                ink: if link.first { Ink::Fail } else { Ink::Plain },
+            });
+            let below = (i + 1..links.len()).rev().filter(|&j| !used[j] && links[j].from == link.to);
+            next.extend(below.map(|j| (j, depth + 1)));
+        }
+    }
+    out
 }
 
 fn hours(a: &Assessment) -> Result<Chart, ChartError> {

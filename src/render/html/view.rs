@@ -597,7 +597,7 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
         concerned: count(concerned, "identity", "identities"),
         leading: leading.into_iter().map(|(_, f)| f).collect(),
         others: others.into_iter().map(|(_, f)| f).collect(),
-        charts: series::charts(a)?,
+        charts: series::charts(a, clock)?,
         listed_line: if findings.is_empty() {
             "No findings.".to_owned()
         } else if listed == findings.len() {
