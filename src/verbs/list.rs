@@ -201,7 +201,9 @@ mod tests {
         for what in [Listed::Checks, Listed::Facts, Listed::Sources, Listed::Frameworks, Listed::Formats] {
             let text = list(&List { what, mappings: Vec::new() }).expect("the shipped mappings are sound");
             for line in text.lines() {
-                assert!(line.chars().count() <= WIDTH, "{what:?}: {line}");
+                // An address of an export is one word, however long.
+                let word = line.split_whitespace().count() == 1;
+                assert!(word || line.chars().count() <= WIDTH, "{what:?}: {line}");
             }
             assert!(text.lines().count() > 5, "{what:?}");
         }
