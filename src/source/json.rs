@@ -34,7 +34,8 @@ const DEEPEST: usize = 127;
 ///
 /// Top-level objects are records, whether one a line, pretty-printed or one after another; of a top-level array each
 /// element is. With an `envelope`, of an object with a member of that name (or that name in lower case) that is an
-/// array, the elements of the array are the records, and its other members are skipped.
+/// array, the elements of the array are the records, and its other members are skipped; `response.items` is the array in
+/// an object of the outermost one.
 ///
 /// After a broken record that ends on its own line, reading goes on behind it; else at the next line that opens an
 /// object and is indented no deeper than the broken one.
@@ -179,6 +180,8 @@ fn depth(bytes: &[u8]) -> usize {
 }
 
 struct Envelope {
+    /// The object that the array is in, where it is not the outermost.
+    outer: Option<[String; 2]>,
     /// The name, and how exports write it that put keys in lower case.
     names: [String; 2],
     /// The names as they stand in the bytes; looking for them is what spares most records a second look.
@@ -188,8 +191,13 @@ struct Envelope {
 impl Envelope {
     fn new(name: &str) -> Self {
         let needle = |name: &str| memmem::Finder::new(&format!("\"{name}\"")).into_owned();
-        let lower = name.to_lowercase();
-        Self { needles: [needle(name), needle(&lower)], names: [name.to_owned(), lower] }
+        let both = |name: &str| [name.to_owned(), name.to_lowercase()];
+        let (outer, name) = match name.split_once('.') {
+            Some((outer, name)) => (Some(both(outer)), name),
+            None => (None, name),
+        };
+        let names = both(name);
+        Self { outer, needles: [needle(&names[0]), needle(&names[1])], names }
     }
 }
 
@@ -278,6 +286,9 @@ impl Splitter<'_> {
         let end = match self.open_envelope(start) {
             Opened::Array(at) => {
                 self.at = at;
+                if self.envelope.as_ref().is_some_and(|envelope| envelope.outer.is_some()) {
+                    self.within.push(Within::Members);
+                }
                 self.within.push(Within::Enveloped);
                 return ControlFlow::Continue(More::Yes);
             }
@@ -311,12 +322,17 @@ impl Splitter<'_> {
             return Opened::Record(start + length);
         }
         // Member by member, so that an envelope larger than memory opens as soon as its array begins.
-        let names = envelope.names.clone();
+        let (outer, names) = (envelope.outer.clone(), envelope.names.clone());
         let mut at = start + 1;
+        let mut inside = outer.is_none();
         loop {
             let (next, byte) = self.window.solid(at);
             match byte {
                 Some(b',') => at = next + 1,
+                Some(b'}') if inside && outer.is_some() => {
+                    inside = false;
+                    at = next + 1;
+                }
                 Some(b'}') => return self.window.value_end(start, start).map_or(Opened::Broken, Opened::Record),
                 Some(b'"') => {
                     let Some(key_end) = self.window.value_end(start, next) else { return Opened::Broken };
@@ -326,8 +342,14 @@ impl Splitter<'_> {
                     }
                     let (value, byte) = self.window.solid(colon + 1);
                     let key = &self.window.bytes[next + 1..key_end - 1];
-                    if byte == Some(b'[') && names.iter().any(|name| name.as_bytes() == key) {
+                    let is = |names: &[String; 2]| names.iter().any(|name| name.as_bytes() == key);
+                    if byte == Some(b'[') && inside && is(&names) {
                         return Opened::Array(value + 1);
+                    }
+                    if byte == Some(b'{') && !inside && outer.as_ref().is_some_and(is) {
+                        inside = true;
+                        at = value + 1;
+                        continue;
                     }
                     if byte.is_none() {
                         return Opened::Broken;
@@ -536,6 +558,17 @@ mod tests {
         for text in ["", " \n\n", "[]", "[\n]\n", "{\"Records\":[]}"] {
             assert_eq!(counts(text, Some("Records")), (0, 0), "{text}");
         }
+    }
+
+    #[test]
+    fn an_envelope_in_an_envelope_opens() {
+        let one = r#"{"stat":"OK","response":{"metadata":{"items":[9]},"items":[{"a":1},{"b":2}],"more":[{"c":3}]},"items":[7]}"#;
+        assert_eq!(counts(one, Some("response.items")), (2, 0));
+        assert_eq!(counts(format!("{one}\n{one}"), Some("response.items")), (4, 0));
+        let flat = r#"{"response":{"other":[1]},"items":[{"a":1}]}"#;
+        assert_eq!(counts(flat, Some("response.items")), (1, 0), "it is a record");
+        assert_eq!(counts(r#"{"response":{"items":[]},"x":1}"#, Some("response.items")), (0, 0));
+        assert_eq!(counts(r#"{"response":{"items":[{"a":1},{"b":"#, Some("response.items")).0, 1, "cut off");
     }
 
     #[test]

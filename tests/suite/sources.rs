@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use regrant::config::Config;
 use regrant::mappings::Mappings;
@@ -20,17 +20,17 @@ fn mappings() -> Mappings {
     Mappings::load(&[root().join("mappings")]).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn read(path: &Path, mappings: &Mappings) -> Result<Reading, String> {
-    let inventory =
-        Inventory::take(&[path.to_owned()], &Config::default(), mappings).map_err(|error| error.to_string())?;
-    read_all(inventory, &Config::default(), &|_| {}).map_err(|error| error.to_string())
+fn read(folder: &Path, mappings: &Mappings) -> Reading {
+    let config = Config::default();
+    let inventory = Inventory::take(&[folder.to_owned()], &config, mappings).unwrap_or_else(|error| panic!("{error}"));
+    read_all(inventory, &config, &|_| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What became of a file: its rows, with what they report and leave empty, its rejected records, and what was left out.
-fn told(reading: &Reading) -> String {
-    let mut lines: BTreeMap<(u32, u32, usize), String> = BTreeMap::new();
+fn told(reading: &Reading, file: u32) -> String {
+    let mut lines: BTreeMap<(u32, usize), String> = BTreeMap::new();
     for (table, rows) in &reading.tables {
-        for row in 0..rows.len() {
+        for row in (0..rows.len()).filter(|row| rows.file[*row] == file) {
             let (mut cells, mut empty) = (Vec::new(), Vec::new());
             for (n, column) in table.columns().iter().enumerate() {
                 match rows.canonical(n, row, |id| reading.texts.get(id)) {
@@ -41,56 +41,34 @@ fn told(reading: &Reading) -> String {
             }
             let record = rows.record[row];
             let empty = if empty.is_empty() { String::new() } else { format!(" | empty: {}", empty.join(" ")) };
-            let n = lines.len();
-            lines.insert(
-                (rows.file[row], record, n),
-                format!("{record} {}: {}{empty}", table.name(), cells.join(" | ")),
-            );
+            lines.insert((record, lines.len()), format!("{record} {}: {}{empty}", table.name(), cells.join(" | ")));
         }
     }
-    for rejected in &reading.rejected {
-        let n = lines.len();
-        lines.insert((rejected.file, rejected.record, n), format!("{} rejected: {}", rejected.record, rejected.reason));
+    for rejected in reading.rejected.iter().filter(|rejected| rejected.file == file) {
+        lines.insert((rejected.record, lines.len()), format!("{} rejected: {}", rejected.record, rejected.reason));
     }
-    let mut text = String::new();
-    for line in lines.values() {
-        text.push_str(line);
-        text.push('\n');
+    let mut text: String = lines.values().map(|line| format!("{line}\n")).collect();
+    let input = &reading.inputs[file as usize];
+    for (reason, n) in &input.out_of_scope_reasons {
+        text.push_str(&format!("{n} out of scope: {reason}\n"));
     }
-    for input in &reading.inputs {
-        for (reason, n) in &input.out_of_scope_reasons {
-            text.push_str(&format!("{n} out of scope: {reason}\n"));
-        }
-        let zone = if input.naive_zone.is_some() { "; times without a zone" } else { "" };
-        text.push_str(&format!("{} read{zone}\n", input.read));
-    }
+    let zone = if input.naive_zone.is_some() { "; times without a zone" } else { "" };
+    text.push_str(&format!("{} read{zone}\n", input.read));
     text
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
-    walk.filter_map(Result::ok).filter(|entry| entry.file_type().is_file()).map(|entry| entry.into_path()).collect()
 }
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a switch for whoever runs the tests")]
 fn samples_become_what_they_must() {
     let bless = std::env::var_os("REGRANT_BLESS").is_some();
-    let mappings = mappings();
-    let mut faults = Vec::new();
-    for path in files(&root().join("tests/sources")) {
-        if path.extension().is_some_and(|e| e == "expected") {
-            continue;
-        }
-        let id = path.parent().and_then(Path::file_name).expect("a folder a mapping").to_string_lossy().into_owned();
-        let reading = match read(&path, &mappings) {
-            Ok(reading) => reading,
-            Err(error) => {
-                faults.push(error);
-                continue;
-            }
-        };
-        let input = &reading.inputs[0];
+    let folder = root().join("tests/sources");
+    let reading = read(&folder, &mappings());
+    let skipped = reading.skipped.iter().filter(|(path, _)| !path.ends_with(".expected"));
+    let mut faults: Vec<String> =
+        skipped.map(|(path, reason)| format!("{path} was not recognised: {reason}")).collect();
+    for (file, input) in reading.inputs.iter().enumerate() {
+        let path = &input.disk;
+        let id = path.parent().and_then(Path::file_name).expect("a folder a mapping").to_string_lossy();
         if input.mapping != id {
             faults.push(format!("{} was taken for {}", path.display(), input.mapping));
             continue;
@@ -98,7 +76,7 @@ fn samples_become_what_they_must() {
         if input.read == 0 {
             faults.push(format!("{}: nothing was read", path.display()));
         }
-        let got = told(&reading);
+        let got = told(&reading, file as u32);
         let beside = path.with_extension("expected");
         if bless {
             fs::write(&beside, &got).expect("a writable sample folder");
@@ -107,6 +85,29 @@ fn samples_become_what_they_must() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What a mapping says of each event name, in order: the action, or why none.
+fn meanings(id: &str) -> Vec<(String, String)> {
+    let path = root().join("mappings/sources").join(id).with_extension("toml");
+    let text = fs::read_to_string(path).expect("a shipped mapping");
+    let table: toml::Table = text.parse().expect("TOML");
+    let mut meanings = Vec::new();
+    for action in table["action"].as_array().expect("a list") {
+        let meaning =
+            action.get("action").or(action.get("out_of_scope")).and_then(|m| m.as_str()).expect("one of them");
+        for name in action["names"].as_array().expect("a list") {
+            meanings.push((name.as_str().expect("text").to_owned(), meaning.to_owned()));
+        }
+    }
+    meanings
+}
+
+#[test]
+fn the_two_forms_of_one_log_mean_the_same() {
+    for (members, columns) in [("okta-system-log", "okta-system-log-csv"), ("aws-cloudtrail", "aws-cloudtrail-csv")] {
+        assert_eq!(meanings(members), meanings(columns), "{members} and {columns}");
+    }
 }
 
 /// Of the files of a folder that one mapping read: how many, their records, and the resets among them that did not fail.
@@ -149,9 +150,7 @@ fn real_logs_are_read_whole_and_their_resets_found() {
     let Some(real) = shared("real") else { return };
     let report = audit(std::slice::from_ref(&real), Config::default()).unwrap_or_else(|error| panic!("{error}"));
     assert_adds_up(&report);
-    let mappings = mappings();
-    let reading = read(&real, &mappings).unwrap_or_else(|error| panic!("{error}"));
-    let counts = real_counts(&reading);
+    let counts = real_counts(&read(&real, &mappings()));
     for (of, n) in &counts {
         println!("{of}: {n:?}");
     }
