@@ -48,7 +48,7 @@ fn texts(c: &mut Criterion) {
             // Two decoders that saw the same names: what both hold is joined.
             || (Texts::default(), part(), part()),
             |(mut texts, first, second)| {
-                texts.merge(vec![first, second]);
+                texts.merge(&[first.seal(), second.seal()]);
                 texts
             },
             BatchSize::LargeInput,

@@ -95,12 +95,11 @@ impl Values {
         }
     }
 
-    fn reserve(&mut self, len: usize) {
-        // Growth by doubling would hold both the old and the new column for a moment.
+    fn reserve(&mut self, len: usize, coming: usize) {
         match self {
-            Values::Text(v) => v.reserve(len.saturating_sub(v.len())),
-            Values::Time(v) => v.reserve(len.saturating_sub(v.len())),
-            Values::Code(v) => v.reserve(len.saturating_sub(v.len())),
+            Values::Text(v) => reserve(v, len, coming),
+            Values::Time(v) => reserve(v, len, coming),
+            Values::Code(v) => reserve(v, len, coming),
         }
     }
 
@@ -110,6 +109,13 @@ impl Values {
             Values::Time(v) => v.resize(len, NULL),
             Values::Code(v) => v.resize(len, 0),
         }
+    }
+}
+
+/// Room for `len` values and those to come: growth by doubling would leave half of the memory empty.
+fn reserve<T>(values: &mut Vec<T>, len: usize, coming: usize) {
+    if values.capacity() < len {
+        values.reserve_exact(len + coming - values.len());
     }
 }
 
@@ -277,15 +283,15 @@ impl Rows {
         self.len() - 1
     }
 
-    /// Appends what decoders read, column by column in parallel.
-    pub fn append(&mut self, parts: &[Portion<'_>]) {
+    /// Appends what decoders read, column by column in parallel; about `coming` further rows will follow.
+    pub fn append(&mut self, parts: &[Portion<'_>], coming: usize) {
         let before = self.len();
         let after = before + parts.iter().map(|p| p.rows.len()).sum::<usize>();
         self.columns.par_iter_mut().enumerate().for_each(|(c, mine)| {
             if mine.len() == 0 && parts.iter().all(|p| p.rows.columns[c].len() == 0) {
                 return;
             }
-            mine.reserve(after);
+            mine.reserve(after, coming);
             let mut len = before;
             for part in parts {
                 mine.pad(len);
@@ -299,6 +305,9 @@ impl Rows {
             }
             mine.pad(after);
         });
+        reserve(&mut self.reported, after, coming);
+        reserve(&mut self.file, after, coming);
+        reserve(&mut self.record, after, coming);
         for part in parts {
             self.reported.extend_from_slice(&part.rows.reported);
             self.file.extend_from_slice(&part.rows.file);

@@ -206,6 +206,8 @@ fn pipeline(
         run_toml: &run_toml,
     };
     let built = build::build(work).ok_or_else(|| RunError::Nobody(request.identity.clone().unwrap_or_default()))?;
+    // Giving back some gigabytes takes a while; nobody has to wait for it.
+    rayon::spawn(move || drop((register, settled)));
     Ok(Report {
         subjects: (keep == Keep::Subjects).then_some(built.subjects),
         assessment: built.assessment,

@@ -108,6 +108,7 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
     let (mut events, workloads, tickets) = (take(Table::Event), take(Table::Workload), take(Table::Ticket));
     let (people, mut credentials, mut accounts) = (take(Table::Person), take(Table::Credential), take(Table::Account));
     name_events(&mut events, &mut texts);
+    texts.close();
     let mut desk = Desk { texts: &texts, inputs: &mut inputs, rejected: &mut rejected };
     let unique = desk.unique(&events, |r| (events.text(event::EVENT_ID, r), events.text(event::SYSTEM, r)));
     let event_rows = desk.merge_events(&mut events, unique);
@@ -186,7 +187,7 @@ fn name_events(events: &mut Rows, texts: &mut Texts) {
             names.intern(&if *n > 1 { format!("~{digest}-{n}") } else { format!("~{digest}") })
         })
         .collect();
-    let map = texts.merge(vec![names]).remove(0);
+    let map = texts.merge(&[names.seal()]).remove(0);
     for (row, id) in nameless.into_iter().zip(ids) {
         events.set_text(event::EVENT_ID, row, map[id as usize]);
     }

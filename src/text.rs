@@ -48,6 +48,17 @@ pub struct Interner {
 }
 
 impl Interner {
+    /// With room for so many texts of ordinary length.
+    pub fn with_capacity(texts: usize) -> Interner {
+        Interner {
+            bytes: Vec::with_capacity(texts * 16),
+            ends: Vec::with_capacity(texts),
+            hashes: Vec::with_capacity(texts),
+            table: HashTable::with_capacity(texts),
+            ..Interner::default()
+        }
+    }
+
     /// The number of `text`; the empty text is [`EMPTY`].
     pub fn intern(&mut self, text: &str) -> TextId {
         if text.is_empty() {
@@ -94,9 +105,9 @@ impl Interner {
         self.ends.is_empty()
     }
 
-    /// Positions of its texts, shard by shard in order of first sight, and where each shard begins.
-    fn by_shard(&self) -> (Vec<u32>, Vec<usize>) {
-        let mut starts = vec![0; SHARDS + 1];
+    /// Lays the texts out by shard, so that joining reads them one behind the other.
+    pub fn seal(self) -> Sealed {
+        let mut starts = vec![0u32; SHARDS + 1];
         for &h in &self.hashes {
             starts[shard_of(h) + 1] += 1;
         }
@@ -107,10 +118,36 @@ impl Interner {
         let mut order = vec![0; self.hashes.len()];
         for (i, &h) in self.hashes.iter().enumerate() {
             let at = &mut next[shard_of(h)];
-            order[*at] = i as u32;
+            order[*at as usize] = i as u32 + 1;
             *at += 1;
         }
-        (order, starts)
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut texts = Vec::with_capacity(order.len());
+        for &id in &order {
+            bytes.extend_from_slice(slice(&self.bytes, &self.ends, id));
+            texts.push((self.hashes[id as usize - 1], bytes.len()));
+        }
+        Sealed { bytes, texts, order, starts, folded: self.folded, tails: self.tails }
+    }
+}
+
+/// Texts of one part, shard by shard, each in order of first sight.
+#[derive(Default)]
+pub struct Sealed {
+    bytes: Vec<u8>,
+    /// Hash and end of each.
+    texts: Vec<(u64, usize)>,
+    /// Its number in the part.
+    order: Vec<u32>,
+    /// Where each shard begins.
+    starts: Vec<u32>,
+    folded: Vec<(u32, u32)>,
+    tails: Vec<(u32, u32)>,
+}
+
+impl Sealed {
+    fn shard(&self, s: usize) -> std::ops::Range<usize> {
+        self.starts[s] as usize..self.starts[s + 1] as usize
     }
 }
 
@@ -181,23 +218,27 @@ impl Default for Texts {
 
 impl Texts {
     /// Takes over what decoders interned; each answer maps the numbers of one of them to ours (index 0 is [`EMPTY`]).
-    pub fn merge(&mut self, parts: Vec<Interner>) -> Vec<Vec<TextId>> {
-        let grouped: Vec<(Vec<u32>, Vec<usize>)> = parts.par_iter().map(Interner::by_shard).collect();
-        let mut numbers: Vec<Vec<u32>> = parts.iter().map(|p| vec![0; p.len()]).collect();
+    pub fn merge(&mut self, parts: &[Sealed]) -> Vec<Vec<TextId>> {
+        let mut numbers: Vec<Vec<u32>> = parts.iter().map(|p| vec![0; p.texts.len()]).collect();
         // Of each part the piece that each shard fills.
         let mut pieces: Vec<Vec<&mut [u32]>> = (0..SHARDS).map(|_| Vec::with_capacity(parts.len())).collect();
-        for (numbers, (_, starts)) in numbers.iter_mut().zip(&grouped) {
+        for (numbers, part) in numbers.iter_mut().zip(parts) {
             let mut rest = numbers.as_mut_slice();
             for (s, pieces) in pieces.iter_mut().enumerate() {
-                let (piece, after) = rest.split_at_mut(starts[s + 1] - starts[s]);
+                let (piece, after) = rest.split_at_mut(part.shard(s).len());
                 pieces.push(piece);
                 rest = after;
             }
         }
         self.shards.par_iter_mut().zip(pieces).enumerate().for_each(|(s, (shard, pieces))| {
-            for ((part, (order, starts)), piece) in parts.iter().zip(&grouped).zip(pieces) {
-                for (&i, number) in order[starts[s]..starts[s + 1]].iter().zip(piece) {
-                    *number = shard.intern(slice(&part.bytes, &part.ends, i + 1), part.hashes[i as usize]);
+            let new: usize = pieces.iter().map(|p| p.len()).sum();
+            shard.table.reserve(new / 2, |&i| shard.hashes[i as usize]);
+            for (part, piece) in parts.iter().zip(pieces) {
+                let range = part.shard(s);
+                let mut from = if range.start == 0 { 0 } else { part.texts[range.start - 1].1 };
+                for (&(hash, end), number) in part.texts[range].iter().zip(piece) {
+                    *number = shard.intern(&part.bytes[from..end], hash);
+                    from = end;
                 }
             }
         });
@@ -215,13 +256,13 @@ impl Texts {
         }
         let maps: Vec<Vec<TextId>> = numbers
             .par_iter()
-            .zip(&grouped)
-            .map(|(numbers, (order, starts))| {
+            .zip(parts)
+            .map(|(numbers, part)| {
                 let mut map = vec![EMPTY; numbers.len() + 1];
-                for s in 0..SHARDS {
-                    let range = starts[s]..starts[s + 1];
-                    for (&i, &number) in order[range.clone()].iter().zip(&numbers[range]) {
-                        map[i as usize + 1] = if number & NEW == 0 { number } else { firsts[s] + (number & !NEW) };
+                for (s, first) in firsts.iter().enumerate() {
+                    let range = part.shard(s);
+                    for (&id, &number) in part.order[range.clone()].iter().zip(&numbers[range]) {
+                        map[id as usize] = if number & NEW == 0 { number } else { first + (number & !NEW) };
                     }
                 }
                 map
@@ -236,6 +277,17 @@ impl Texts {
             }
         }
         maps
+    }
+
+    /// Gives back the memory that only further merges need.
+    pub fn close(&mut self) {
+        self.shards.par_iter_mut().for_each(|shard| {
+            shard.hashes = Vec::new();
+            shard.bytes.shrink_to_fit();
+            shard.ends.shrink_to_fit();
+            shard.ids.shrink_to_fit();
+        });
+        self.folded.shrink_to_fit();
     }
 
     /// The number of a text that was seen; [`EMPTY`] when it was not.
@@ -294,7 +346,7 @@ mod tests {
         let mut one = Interner::default();
         let ids: Vec<_> = ["CORP\\Ann", "corp\\ann", "ann", "", "日本 Ä", "a\\", "ΑΣ"].map(|t| one.intern(t)).into();
         let mut all = Texts::default();
-        let map = all.merge(vec![one]).remove(0);
+        let map = all.merge(&[one.seal()]).remove(0);
         let id = |i: usize| map[ids[i] as usize];
         assert_eq!(all.folded(id(0)), all.folded(id(1)));
         assert_eq!(all.folded(id(1)), id(1));
@@ -320,8 +372,9 @@ mod tests {
         let mut all = Texts::default();
         let mut seen: HashMap<String, TextId> = HashMap::new();
         for batch in [vec![part(0..3000), part(1000..5000)], vec![], vec![part(4000..9000), part(0..10)]] {
-            let (interners, given): (Vec<_>, Vec<_>) = batch.into_iter().map(|(i, r, ids)| (i, (r, ids))).unzip();
-            let maps = all.merge(interners);
+            let (interners, given): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|(i, r, ids)| (i.seal(), (r, ids))).unzip();
+            let maps = all.merge(&interners);
             for (map, (range, ids)) in maps.iter().zip(given) {
                 for (n, id) in range.zip(ids) {
                     let id = map[id as usize];

@@ -167,6 +167,54 @@ pub fn local_parts(us: i64, zone: Tz) -> LocalParts {
     LocalParts { date, weekday: date.weekday().num_days_from_monday(), micros_of_day: local.rem_euclid(DAY) }
 }
 
+/// The wall clock of a zone with its offsets of some years laid out: [`local_parts`] for many instants.
+pub struct Clock {
+    zone: Tz,
+    /// Beginnings of stretches with one offset, with that offset in microseconds.
+    stretches: Vec<(i64, i64)>,
+    until: i64,
+}
+
+/// How long before its end a [`Clock`] knows the offsets without asking the zone.
+const LAID_OUT: i64 = 5 * 366 * DAY;
+
+impl Clock {
+    /// Knows the years before `until` best.
+    pub fn new(zone: Tz, until: i64) -> Clock {
+        let offset = |us: i64| {
+            let utc = wall_clock(us)?;
+            Some(i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc()) * SECOND)
+        };
+        let mut stretches: Vec<(i64, i64)> = Vec::new();
+        // No zone changes twice within an hour, nor off the quarter of an hour since 1970.
+        let mut at = until.saturating_sub(LAID_OUT).div_euclid(HOUR) * HOUR;
+        while at < until {
+            let Some(here) = offset(at) else { break };
+            if stretches.last().is_none_or(|s| s.1 != here) {
+                let within = (1..60).map(|m| at - HOUR + m * MINUTE).find(|&t| offset(t) == Some(here));
+                let start = if stretches.is_empty() { at } else { within.unwrap_or(at) };
+                stretches.push((start, here));
+            }
+            at += HOUR;
+        }
+        Clock { zone, stretches, until: at - HOUR }
+    }
+
+    /// As [`local_parts`].
+    pub fn local_parts(&self, us: i64) -> LocalParts {
+        let Some(first) = self.stretches.first().filter(|first| first.0 <= us && us < self.until) else {
+            return local_parts(us, self.zone);
+        };
+        let i = self.stretches.partition_point(|s| s.0 <= us);
+        let local = us + self.stretches.get(i.wrapping_sub(1)).unwrap_or(first).1;
+        let days = local.div_euclid(DAY);
+        let from_ce = i32::try_from(days + 719_163).expect("within some years of `until`");
+        let date = NaiveDate::from_num_days_from_ce_opt(from_ce).unwrap_or_default();
+        // 1970-01-01 was a Thursday.
+        LocalParts { date, weekday: (days + 3).rem_euclid(7) as u32, micros_of_day: local.rem_euclid(DAY) }
+    }
+}
+
 /// A number of minutes in words; see [`format_duration_micros`].
 pub fn format_duration_minutes(x: f64) -> String {
     in_words(x, MINUTE)
@@ -262,6 +310,21 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_says_what_the_zone_says() {
+        let until = 1_790_000_000 * SECOND + 7;
+        for zone in [Tz::UTC, Tz::Europe__Berlin, Tz::Australia__Lord_Howe, Tz::Africa__Casablanca, Tz::Asia__Kathmandu]
+        {
+            let clock = Clock::new(zone, until);
+            let mut at = until - 6 * 366 * DAY;
+            while at < until + 3 * DAY {
+                assert_eq!(clock.local_parts(at), local_parts(at, zone), "{zone} {at}");
+                at += 29 * MINUTE + 7 * SECOND + 1;
+            }
+        }
+    }
+
     use chrono_tz::America::New_York;
     use chrono_tz::Europe::London;
 

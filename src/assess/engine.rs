@@ -122,6 +122,8 @@ trait Block {
     fn value(&self, fact: &str, i: usize) -> Option<(Value, crate::fact::Unit)>;
     fn facts(&self, i: usize) -> BTreeMap<String, serde_json::Value>;
     fn describe(&self, i: usize) -> Described;
+    /// Role → place of each record that took part.
+    fn sources(&self, i: usize) -> BTreeMap<String, String>;
 }
 
 /// The columns of a finding that come from its subject.
@@ -140,7 +142,6 @@ struct Described {
     ticket: String,
     source_file: String,
     source_record: u64,
-    sources: BTreeMap<String, String>,
 }
 
 struct Resets<'a>(Vec<ResetSubject<'a>>);
@@ -205,6 +206,27 @@ impl Block for Resets<'_> {
         let (world, events) = (s.world, &s.world.settled.events);
         let text = |column: usize| world.settled.texts.get(events.text(column, s.row)).to_owned();
         let (identity, identity_name) = identity_texts(world, s.identity);
+        Described {
+            subject: text(event::EVENT_ID),
+            system: text(event::SYSTEM),
+            at: Some(s.at),
+            action: event::ACTIONS[events.code(event::ACTION, s.row) as usize - 1].to_owned(),
+            target: text(event::TARGET),
+            key: s.key,
+            identity,
+            identity_name,
+            tier: s.tier.unwrap_or_default().to_owned(),
+            executor: text(event::EXECUTOR),
+            approver: world.settled.texts.get(record::approver(s).0).to_owned(),
+            ticket: world.settled.texts.get(record::ticket_text(s)).to_owned(),
+            source_file: world.settled.inputs[events.file[s.row] as usize].path.clone(),
+            source_record: u64::from(events.record[s.row]),
+        }
+    }
+
+    fn sources(&self, i: usize) -> BTreeMap<String, String> {
+        let s = &self.0[i];
+        let (world, events) = (s.world, &s.world.settled.events);
         let mut sources = BTreeMap::new();
         sources.insert("event".to_owned(), place(world, events.file[s.row], events.record[s.row]));
         if let Some(row) = record::approval(s).ticket {
@@ -221,23 +243,7 @@ impl Block for Resets<'_> {
             };
             sources.insert(role.to_owned(), place(world, rows.file[row], rows.record[row]));
         }
-        Described {
-            subject: text(event::EVENT_ID),
-            system: text(event::SYSTEM),
-            at: Some(s.at),
-            action: event::ACTIONS[events.code(event::ACTION, s.row) as usize - 1].to_owned(),
-            target: text(event::TARGET),
-            key: s.key,
-            identity,
-            identity_name,
-            tier: s.tier.unwrap_or_default().to_owned(),
-            executor: text(event::EXECUTOR),
-            approver: world.settled.texts.get(record::approver(s).0).to_owned(),
-            ticket: world.settled.texts.get(record::ticket_text(s)).to_owned(),
-            source_file: world.settled.inputs[events.file[s.row] as usize].path.clone(),
-            source_record: u64::from(events.record[s.row]),
-            sources,
-        }
+        sources
     }
 }
 
@@ -249,8 +255,6 @@ impl Block for Credentials<'_> {
         let (world, rows) = (s.world, &s.world.settled.credentials);
         let text = |column: usize| world.settled.texts.get(rows.text(column, s.row)).to_owned();
         let (identity, identity_name) = identity_texts(world, s.identity);
-        let mut sources = BTreeMap::new();
-        sources.insert("credential".to_owned(), place(world, rows.file[s.row], rows.record[s.row]));
         Described {
             subject: text(credential::CREDENTIAL_ID),
             system: text(credential::SYSTEM),
@@ -266,8 +270,15 @@ impl Block for Credentials<'_> {
             ticket: String::new(),
             source_file: world.settled.inputs[rows.file[s.row] as usize].path.clone(),
             source_record: u64::from(rows.record[s.row]),
-            sources,
         }
+    }
+
+    fn sources(&self, i: usize) -> BTreeMap<String, String> {
+        let s = &self.0[i];
+        let (world, rows) = (s.world, &s.world.settled.credentials);
+        let mut sources = BTreeMap::new();
+        sources.insert("credential".to_owned(), place(world, rows.file[s.row], rows.record[s.row]));
+        sources
     }
 }
 
@@ -372,14 +383,19 @@ impl Judge<'_> {
     pub fn run(&self) -> Judged {
         let mut judged = self.empty();
         let world = self.world;
+        let position = |id: &String| self.catalogue.checks.iter().position(|c| c.id == *id);
+        let positions = |ids: &Vec<String>| ids.iter().filter_map(position).collect::<Vec<usize>>();
+        let direct: Vec<Vec<Vec<usize>>> =
+            self.frameworks.iter().map(|f| f.requirements.iter().map(|r| positions(&r.direct)).collect()).collect();
         let resets = world.resets.par_chunks(BLOCK).map(|rows| {
             let block = Resets(rows.iter().map(|&r| ResetSubject::new(world, r as usize)).collect());
-            let mut part = self.block(&block);
-            self.sketch(&block, &mut part);
+            let (mut part, marks) = self.block(&block, &direct);
+            self.sketch(&block, &marks, &mut part);
             part
         });
         let credentials = world.settled.credential_rows.par_chunks(BLOCK).map(|rows| {
-            self.block(&Credentials(rows.iter().map(|&r| CredentialSubject::new(world, r as usize)).collect()))
+            let subjects = rows.iter().map(|&r| CredentialSubject::new(world, r as usize)).collect();
+            self.block(&Credentials(subjects), &direct).0
         });
         for part in resets.collect::<Vec<_>>().into_iter().chain(credentials.collect::<Vec<_>>()) {
             judged.join(part);
@@ -404,7 +420,8 @@ impl Judge<'_> {
         }
     }
 
-    fn block<B: Block>(&self, block: &B) -> Judged {
+    /// What the checks say of a block, and the marks of each check over its subjects.
+    fn block<B: Block>(&self, block: &B, direct: &Direct) -> (Judged, Vec<Option<Vec<Mark>>>) {
         let mut out = self.empty();
         let columns = Cached { block, series: RefCell::default() };
         let n = block.len();
@@ -425,16 +442,14 @@ impl Judge<'_> {
             }
             self.failures(block, check, &columns, &mut column, &mut out);
             self.indeterminate(check, &columns, &applies, &column, &mut out.missing[c]);
-            for mark in &column {
-                count(&mut out.checks[c], *mark);
-            }
+            tally(&mut out.checks[c], &column);
             marks[c] = Some(column);
         }
-        self.aggregate(block, &columns, &marks, &mut out);
+        self.aggregate(direct, &columns, &marks, &mut out);
         if self.keep == Keep::Subjects {
             self.subjects(block, &marks, &mut out);
         }
-        out
+        (out, marks)
     }
 
     fn severities<B: Block>(
@@ -593,52 +608,50 @@ impl Judge<'_> {
                 .collect()
         };
         let (of_applies, of_fails) = (unknown(check.applies.names()), unknown(check.fails.names()));
+        let mut counts = [vec![0u64; of_applies.len()], vec![0u64; of_fails.len()]];
         for (i, _) in column.iter().enumerate().filter(|(_, m)| **m == Mark::Indeterminate) {
-            let list = if applies.get(i).is_none() { &of_applies } else { &of_fails };
-            let named = |observed: bool| {
-                list.iter().filter(move |(n, gap)| gap[i] && n.ends_with("_observed") == observed).map(|x| &x.0)
-            };
-            let by_feed: Vec<_> = named(true).collect();
-            let names = if by_feed.is_empty() { named(false).collect() } else { by_feed };
-            for name in names {
-                *missing.entry(name.clone()).or_default() += 1;
+            let side = usize::from(applies.get(i).is_some());
+            let list = [&of_applies, &of_fails][side];
+            let observed = |n: &String| n.ends_with("_observed");
+            let by_feed = list.iter().any(|(n, gap)| gap[i] && observed(n));
+            for ((n, gap), count) in list.iter().zip(&mut counts[side]) {
+                *count += u64::from(gap[i] && observed(n) == by_feed);
+            }
+        }
+        for ((name, _), n) in of_applies.iter().zip(&counts[0]).chain(of_fails.iter().zip(&counts[1])) {
+            if *n > 0 {
+                *missing.entry(name.clone()).or_default() += n;
             }
         }
     }
 
-    fn aggregate<B: Block>(&self, block: &B, columns: &Cached<'_, B>, marks: &[Option<Vec<Mark>>], out: &mut Judged) {
-        let n = block.len();
-        let worst = |ids: &mut dyn Iterator<Item = usize>| -> Option<Vec<Mark>> {
-            let mut all: Option<Vec<Mark>> = None;
-            for c in ids {
-                let Some(column) = &marks[c] else { continue };
-                match &mut all {
-                    None => all = Some(column.clone()),
-                    Some(all) => all.iter_mut().zip(column).for_each(|(a, b)| *a = (*a).max(*b)),
-                }
-            }
-            all
-        };
+    fn aggregate<B: Block>(
+        &self,
+        direct: &Direct,
+        columns: &Cached<'_, B>,
+        marks: &[Option<Vec<Mark>>],
+        out: &mut Judged,
+    ) {
+        let worst = |ids: &mut dyn Iterator<Item = usize>| worst(marks, ids);
         for (k, control) in Control::ALL.iter().enumerate() {
             let checks = &self.catalogue.checks;
             let mut ids = (0..checks.len()).filter(|&c| checks[c].control == *control);
-            for mark in worst(&mut ids).into_iter().flatten() {
-                count(&mut out.controls[k], mark);
+            if let Some(all) = worst(&mut ids) {
+                tally(&mut out.controls[k], &all);
             }
         }
         for (f, framework) in self.frameworks.iter().enumerate() {
             for (r, requirement) in framework.requirements.iter().enumerate() {
-                let position = |id: &String| self.catalogue.checks.iter().position(|c| c.id == *id);
-                let Some(all) = worst(&mut requirement.direct.iter().filter_map(position)) else { continue };
-                let scope = requirement.scope_of(B::KIND).map(|p| p.eval(columns));
-                for (i, mark) in all.into_iter().enumerate().take(n) {
-                    let counts = &mut out.requirements[f][r];
-                    match scope.as_ref().map(|s| s.get(i)) {
-                        None | Some(Some(true)) => count(counts, mark),
-                        Some(Some(false)) => {}
-                        Some(None) => count(counts, Mark::Indeterminate),
-                    }
+                let Some(mut all) = worst(&mut direct[f][r].iter().copied()) else { continue };
+                if let Some(scope) = requirement.scope_of(B::KIND).map(|p| p.eval(columns)) {
+                    let inside = |(mark, inside): (Mark, Option<bool>)| match inside {
+                        Some(true) => Some(mark),
+                        Some(false) => None,
+                        None => Some(Mark::Indeterminate),
+                    };
+                    all = all.into_iter().zip(scope.iter()).filter_map(inside).collect();
                 }
+                tally(&mut out.requirements[f][r], &all);
             }
         }
     }
@@ -665,27 +678,21 @@ impl Judge<'_> {
                 identity: d.identity,
                 facts: block.facts(i),
                 verdicts: self.catalogue.checks.iter().enumerate().filter_map(verdict).collect(),
-                sources: d.sources,
+                sources: block.sources(i),
             });
         }
     }
 
-    fn sketch(&self, block: &Resets<'_>, part: &mut Judged) {
-        let zone = self.world.config.zone();
-        let open: std::collections::BTreeSet<&str> = part
-            .found
-            .iter()
-            .filter(|f| f.finding.state == FindingState::Open)
-            .map(|f| f.finding.subject.as_str())
-            .collect();
+    fn sketch(&self, block: &Resets<'_>, marks: &[Option<Vec<Mark>>], part: &mut Judged) {
+        let worst = worst(marks, &mut (0..marks.len())).unwrap_or_default();
         let fact = |name: &str| reset_facts().find(|f| f.name == name).expect("a fact of this crate");
         let (required, lead) = (fact("approval_required"), fact("approval_lead_minutes"));
         let (present, inactive) = (fact("approval_present"), fact("days_inactive"));
         let sketch = &mut part.sketch;
-        for s in &block.0 {
-            let local = time::local_parts(s.at, zone);
+        for (i, s) in block.0.iter().enumerate() {
+            let local = self.world.clock.local_parts(s.at);
             let events = &self.world.settled.events;
-            let failed = open.contains(self.world.settled.texts.get(events.text(event::EVENT_ID, s.row)));
+            let failed = worst.get(i) == Some(&Mark::Failed);
             let day = sketch.days.entry(local.date).or_default();
             *day = (day.0 + 1, day.1 + u64::from(failed));
             sketch.hours[local.weekday as usize][(local.micros_of_day / time::HOUR) as usize] += 1;
@@ -723,15 +730,30 @@ impl Judge<'_> {
     }
 }
 
-fn count(counts: &mut Counts, mark: Mark) {
-    counts.population += 1;
-    match mark {
-        Mark::NotApplicable => counts.not_applicable += 1,
-        Mark::Passed => counts.passed += 1,
-        Mark::Indeterminate => counts.indeterminate += 1,
-        Mark::Waived => counts.waived += 1,
-        Mark::Failed => counts.failed += 1,
+/// By framework and requirement the checks that are direct evidence, as positions in the catalogue.
+type Direct = [Vec<Vec<usize>>];
+
+/// The worst mark of each subject over some checks; null where none of them is about subjects of the kind.
+fn worst(marks: &[Option<Vec<Mark>>], checks: &mut dyn Iterator<Item = usize>) -> Option<Vec<Mark>> {
+    let mut all: Option<Vec<Mark>> = None;
+    for c in checks {
+        let Some(column) = &marks[c] else { continue };
+        match &mut all {
+            None => all = Some(column.clone()),
+            Some(all) => all.iter_mut().zip(column).for_each(|(a, b)| *a = (*a).max(*b)),
+        }
     }
+    all
+}
+
+fn tally(counts: &mut Counts, marks: &[Mark]) {
+    let of = |wanted: Mark| marks.iter().filter(|m| **m == wanted).count() as u64;
+    counts.population += marks.len() as u64;
+    counts.not_applicable += of(Mark::NotApplicable);
+    counts.passed += of(Mark::Passed);
+    counts.indeterminate += of(Mark::Indeterminate);
+    counts.waived += of(Mark::Waived);
+    counts.failed += of(Mark::Failed);
 }
 
 fn add(a: &mut Counts, b: &Counts) {

@@ -1,6 +1,6 @@
 //! Facts about a credential of the inventory, judged at `as_of`.
 
-use super::reset::{SENSITIVE, days, facts, hours, known, owner_of, tier_of, word};
+use super::reset::{SENSITIVE, days, facts, hours, known, owner_of, word};
 use super::{CredentialCompute, Fact, Unit, World};
 use crate::identity::{IdentityId, Key, Known};
 use crate::table::{credential, workload};
@@ -35,18 +35,18 @@ impl<'a> CredentialSubject<'a> {
         let c = &world.settled.credentials;
         let texts = &world.settled.texts;
         let (name, system) = (c.text(credential::IDENTITY, row), c.text(credential::SYSTEM, row));
-        let found = world.register.lookup(texts, name, system);
-        let identity = found.one();
-        let identity_kind = identity.map_or("unknown", |id| world.kind_of(id));
+        let key = world.holder_key[row];
+        let identity = world.register.identity_of(key);
+        let standing = identity.map(|id| world.standing[id as usize]);
         CredentialSubject {
             world,
             row,
             identity,
-            ambiguous: found == Known::Ambiguous,
-            key: identity.unwrap_or_else(|| world.register.key(texts, name, system)),
-            identity_kind,
-            tier: identity.and_then(|id| tier_of(world, id, identity_kind, world.as_of)),
-            ended: identity.map_or((None, None), |id| world.register.offboarded(world.settled, id, world.as_of)),
+            ambiguous: identity.is_none() && world.register.lookup(texts, name, system) == Known::Ambiguous,
+            key,
+            identity_kind: standing.map_or("unknown", |s| s.kind),
+            tier: standing.and_then(|s| s.tier),
+            ended: standing.map_or((None, None), |s| s.ended),
             owner: owner(world, row, identity),
         }
     }

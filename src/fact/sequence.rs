@@ -4,7 +4,7 @@ use super::reset::{days, facts, hours, minutes};
 use super::{Fact, ResetCompute, ResetSubject, Unit};
 use crate::table::event;
 use crate::text::EMPTY;
-use crate::time::{self, DAY};
+use crate::time::DAY;
 
 /// How long before a reset somebody must have reset others to count as one who does so.
 const HABIT_DAYS: i64 = 30;
@@ -48,9 +48,9 @@ fn hours_since_denied(s: &S<'_>) -> Option<f64> {
 }
 
 fn off_hours(s: &S<'_>) -> Option<bool> {
-    let zone = s.world.config.timezone?;
+    s.world.config.timezone?;
     let policy = s.world.policy;
-    let local = time::local_parts(s.at, zone);
+    let local = s.world.clock.local_parts(s.at);
     let (from, until) = policy.working_hours;
     let at_work = policy.working_days[local.weekday as usize]
         && !policy.holidays.contains(&local.date)

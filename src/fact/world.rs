@@ -6,13 +6,14 @@ use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::index::{RowIndex, TextIndex, TimeIndex};
+use super::reset::tier_of;
 use crate::config::{Config, Policy};
 use crate::identity::{IdentityId, Key, Kind, Known, NO_KEY, Register};
 use crate::rows::NULL;
 use crate::settle::{SINCE_EVER, Settled};
 use crate::table::{Table, account, credential, event, ticket, workload};
 use crate::text::{EMPTY, TextId};
-use crate::time::{DAY, HOUR, MINUTE};
+use crate::time::{Clock, DAY, HOUR, MINUTE};
 
 /// The inputs, resolved and indexed.
 pub struct World<'a> {
@@ -88,6 +89,23 @@ pub struct World<'a> {
     /// Folded ticket id → distinct targets among the resets of the period, where there are several.
     ticket_targets: HashMap<TextId, u32>,
     loaded: [bool; 6],
+    /// The wall clock of the organisation's zone.
+    pub clock: Clock,
+    /// By credential row.
+    pub holder_key: Vec<Key>,
+    /// By identity.
+    pub standing: Vec<Standing>,
+}
+
+/// What an identity is at `as_of`.
+#[derive(Clone, Copy)]
+pub struct Standing {
+    /// As [`World::kind_of`].
+    pub kind: &'static str,
+    /// As the fact `tier`.
+    pub tier: Option<&'static str>,
+    /// As [`Register::offboarded`].
+    pub ended: (Option<bool>, Option<i64>),
 }
 
 /// 0 not known, 1 false, 2 true.
@@ -156,12 +174,26 @@ impl<'a> World<'a> {
             subjects_on_tickets: false,
             ticket_targets: HashMap::new(),
             loaded,
+            clock: Clock::new(config.zone(), as_of),
+            holder_key: Vec::new(),
+            standing: Vec::new(),
         };
         world.executors(&known);
         world.sequences(&known);
         world.inventories();
         world.tickets();
         world.population(&known);
+        world.standing = (0..register.identities.len() as IdentityId)
+            .into_par_iter()
+            .map(|id| {
+                let kind = world.kind_of(id);
+                Standing {
+                    kind,
+                    tier: tier_of(&world, id, kind, as_of),
+                    ended: register.offboarded(settled, id, as_of),
+                }
+            })
+            .collect();
         world
     }
 
@@ -428,6 +460,7 @@ impl<'a> World<'a> {
         activity.retain(|a| register.identity_of(a.0).is_some());
         let names = register.identities.len();
         self.credential_used = used;
+        self.holder_key = key_of_credential;
         rayon::scope(|s| {
             let (by_id, accounts, credentials_of) =
                 (&mut self.credential_at, &mut self.accounts, &mut self.credentials);
@@ -541,7 +574,7 @@ impl<'a> World<'a> {
         let mut earlier = |t: Option<i64>| first = [first, t].into_iter().flatten().min();
         earlier(self.revoked_by_event(system, c.text(credential::CREDENTIAL_ID, row)));
         if matches!(c.code(credential::KIND, row), credential::SESSION | credential::REFRESH_TOKEN) {
-            let key = self.register.key(&self.settled.texts, c.text(credential::IDENTITY, row), system);
+            let key = self.holder_key[row];
             let created = c.instant(credential::CREATED_AT, row);
             let all = self.sessions_revoked.get(&(key, system)).into_iter().flatten().copied();
             earlier(all.filter(|&t| created.is_none_or(|c| c < t)).min());

@@ -16,7 +16,7 @@ use super::{SourceError, chunk, container, excerpt, json};
 use crate::config::Config;
 use crate::rows::{Builder, Cell, Portion, Rows};
 use crate::table::Table;
-use crate::text::{Interner, Texts, fold};
+use crate::text::{Interner, Sealed, Texts, fold};
 
 /// Bytes of input that are decoded before they are joined.
 const BATCH: u64 = 256 << 20;
@@ -40,7 +40,7 @@ pub struct Reading {
 /// What one file gave.
 struct Part {
     input: Input,
-    texts: Interner,
+    texts: Sealed,
     rows: Vec<Rows>,
     rejected: Vec<RejectedRecord>,
 }
@@ -86,7 +86,16 @@ pub fn read_all(
                 part
             })
             .collect();
-        join(&mut reading, parts.into_iter().collect::<Result<_, _>>()?);
+        // How much is still to come of each table, were it like this batch.
+        let mut read: BTreeMap<Table, (u64, u64)> = BTreeMap::new();
+        for (job, coming) in batch.iter().map(|j| (j, false)).chain(after.iter().map(|j| (j, true))) {
+            if let Recognised::CanonicalCsv(table) = job.found.as_what {
+                let (done, left) = read.entry(table).or_default();
+                *if coming { left } else { done } += job.bytes;
+            }
+        }
+        let share = |table: &Table| read.get(table).map_or(0.0, |(done, left)| *left as f64 / (*done).max(1) as f64);
+        join(&mut reading, parts.into_iter().collect::<Result<_, _>>()?, &share);
         rest = after;
     }
     Ok(reading)
@@ -154,8 +163,12 @@ struct Job<'a> {
 }
 
 /// Joins what was decoded, in the order of files and pieces.
-fn join(reading: &mut Reading, mut parts: Vec<Part>) {
-    let maps = reading.texts.merge(parts.iter_mut().map(|part| std::mem::take(&mut part.texts)).collect());
+///
+/// `share` is how much of a table is still to come, as a share of these parts.
+fn join(reading: &mut Reading, mut parts: Vec<Part>, share: &dyn Fn(&Table) -> f64) {
+    let texts: Vec<Sealed> = parts.iter_mut().map(|part| std::mem::take(&mut part.texts)).collect();
+    let maps = reading.texts.merge(&texts);
+    drop(texts);
     let mut before = Vec::with_capacity(parts.len());
     for part in &mut parts {
         let read = match reading.inputs.last() {
@@ -182,7 +195,8 @@ fn join(reading: &mut Reading, mut parts: Vec<Part>) {
                 records_before,
             }));
         }
-        rows.append(&portions);
+        let now: usize = portions.iter().map(|p| p.rows.len()).sum();
+        rows.append(&portions, (now as f64 * share(table) * 1.02) as usize);
     }
 }
 
@@ -313,6 +327,7 @@ impl Decoder {
     }
 
     fn simple_records(&mut self, layout: &Layout, text: &str) {
+        self.texts = Interner::with_capacity(text.len() / 64);
         self.input.reports.insert(layout.table, layout.mask);
         self.input.ignored_columns.clone_from(&layout.ignored);
         let mut builder = Builder::new(layout.table, self.zone);
@@ -580,7 +595,7 @@ impl Decoder {
             self.input.naive_zone = Some(self.zone.name().to_owned());
         }
         self.input.ignored_columns.sort();
-        Part { input: self.input, texts: self.texts, rows, rejected: self.rejected }
+        Part { input: self.input, texts: self.texts.seal(), rows, rejected: self.rejected }
     }
 }
 
