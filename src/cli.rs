@@ -61,6 +61,15 @@ Examples:
 Exit code 12 when a file was altered, is missing or was added, or the signature is not what was asked
 for. Without a signature only accident is found: who can alter a file can write a manifest too.";
 
+const RENDER_EXAMPLES: &str = "\
+Examples:
+  regrant render regrant-report --format xlsx                   beside what is there
+  regrant render regrant-report --format sarif,ocsf -o for-siem
+  regrant render regrant-report --view executive                the same formats again
+
+Every file of the report is held against its manifest first. What is written is what an audit
+of the same inputs with these formats would have written.";
+
 /// Audits credential resets: for every reset, whether it should have happened.
 #[derive(Debug, Parser)]
 #[command(
@@ -93,6 +102,9 @@ pub enum Verb {
     /// Check that a report is as it was written
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Write further formats from a saved report, without its inputs
+    #[command(after_help = RENDER_EXAMPLES)]
+    Render(Render),
     /// Explain a check, or a finding of a report
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
@@ -268,6 +280,27 @@ pub struct Verify {
     /// Public key, authorized_keys or allowed_signers file with the Ed25519 key that the report must be signed with
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub signer: Option<PathBuf>,
+}
+
+/// `render`.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Folder of the report
+    #[arg(value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
+    pub report: PathBuf,
+    /// What to write beside the data files: html, all, or others of `regrant list formats`
+    /// [default: what the report has]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = format)]
+    pub format: Option<Vec<String>>,
+    /// Folder to write to; one that holds an older report is replaced as a whole [default: REPORTDIR]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+    /// Who reads the page: order and depth differ, the data does not
+    #[arg(long, value_name = "READER", default_value = "reviewer")]
+    pub view: Reader,
+    /// Version of OCSF that the export of that name says it follows
+    #[arg(long, value_name = "VERSION", default_value = "1.6.0")]
+    pub ocsf_version: Ocsf,
 }
 
 /// `explain`.

@@ -46,6 +46,7 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
         Verb::Demo(args) => verbs::demo::demo(&args, started, &progress(Show::Never).1),
         Verb::Diff(args) => said(verbs::diff::diff(&args)),
         Verb::Verify(args) => verbs::verify::verify(&args),
+        Verb::Render(args) => verbs::render::render(&args),
         Verb::Explain(args) => said(verbs::explain::explain(&args)),
         Verb::List(args) => said(verbs::list::list(&args)),
         Verb::Lint(args) => said(verbs::lint::lint(&args, started)),

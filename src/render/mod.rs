@@ -19,6 +19,7 @@ pub mod parquet;
 pub mod reference;
 pub mod rejected;
 pub mod sarif;
+pub mod saved;
 pub mod subjects;
 pub mod xlsx;
 

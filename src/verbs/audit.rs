@@ -8,7 +8,7 @@ use crate::cli::{Audit, House, Terms, format_id};
 use crate::config::{Config, FORMATS};
 use crate::proof::sign::SigningKey;
 use crate::proof::{self, Kept};
-use crate::render::folder::{Exchange, Staging};
+use crate::render::folder::{Exchange, Published, Staging};
 use crate::render::html::View;
 use crate::render::{self, Bundle, Formats, html, manifest};
 use crate::report::model::{Assessment, Finding};
@@ -36,15 +36,7 @@ pub fn audit(args: &Audit, started: i64, progress: &Progress) -> Result<Said, Ve
     let published = plan.lay_down(&report, staging)?.publish()?;
 
     let mut notes = std::mem::take(&mut plan.notes);
-    if published.exchange == Exchange::TwoSteps {
-        notes.push("note: this file system cannot exchange folders; for an instant there was no report".to_owned());
-    }
-    if let Some(old) = &published.left_over {
-        notes.push(format!(
-            "note: the report that was replaced could not be deleted: {}",
-            shown(&old.to_string_lossy())
-        ));
-    }
+    notes.extend(published_notes(&published));
     let ending = run::ending(&report.assessment, &plan.demands);
     notes.extend(because(ending, &plan.demands));
     let place = if plan.formats.contains("html") { published.path.join("index.html") } else { published.path };
@@ -95,9 +87,7 @@ impl Plan {
         let formats =
             Formats::parse(terms.format.as_ref().unwrap_or(&config.formats).iter().map(|name| format_id(name)))?;
         if terms.format.is_some() {
-            // `run.toml` must parse again, and a config names no file that is written in any case.
-            let kept = formats.ids().iter().filter(|id| FORMATS.contains(id));
-            config.formats = kept.map(|id| (*id).to_owned()).collect();
+            config.formats = names_in_config(&formats);
         }
         let mut among = Among::All;
         if let Some(fail_on) = terms.fail_on {
@@ -180,6 +170,26 @@ pub(super) fn with_bundle<T>(report: &Report, formats: Formats, view: View, work
         formats,
         html: Some(&page),
     })
+}
+
+/// Formats as a config names them: `run.toml` must parse again, and a config names no file that is written in any case.
+pub(super) fn names_in_config(formats: &Formats) -> Vec<String> {
+    formats.ids().iter().filter(|id| FORMATS.contains(id)).map(|id| (*id).to_owned()).collect()
+}
+
+/// What went otherwise than one expects while the report took its place.
+pub(super) fn published_notes(published: &Published) -> Vec<String> {
+    let mut notes = Vec::new();
+    if published.exchange == Exchange::TwoSteps {
+        notes.push("note: this file system cannot exchange folders; for an instant there was no report".to_owned());
+    }
+    if let Some(old) = &published.left_over {
+        notes.push(format!(
+            "note: the report that was replaced could not be deleted: {}",
+            shown(&old.to_string_lossy())
+        ));
+    }
+    notes
 }
 
 /// Why the code is not 0, for whoever reads the log of a pipeline.

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod layout;
 pub mod lint;
 pub mod list;
+pub mod render;
 pub mod summary;
 pub mod verify;
 
@@ -21,6 +22,7 @@ use crate::fact::Registry;
 use crate::mappings::{Mappings, MappingsError};
 use crate::proof::ProofError;
 use crate::render::folder::FolderError;
+use crate::render::saved::SavedError;
 use crate::render::{RenderError, UnknownFormat};
 use crate::run::RunError;
 use crate::source::mapping::MappingError;
@@ -67,6 +69,9 @@ pub enum VerbError {
     /// The report's folder cannot be used.
     #[error("{0}\n  help: {hint}", hint = .0.hint())]
     Folder(#[from] FolderError),
+    /// The report cannot be read back.
+    #[error("{0}\n  help: {hint}", hint = .0.hint())]
+    Saved(#[from] SavedError),
     /// The config names a format that nobody knows.
     #[error("{0}\n  help: {hint}", hint = .0.hint())]
     Format(#[from] UnknownFormat),

@@ -13,7 +13,7 @@ use regrant::report::model::{Assessment, Finding, Standing, State};
 use regrant::run::{self, Among, Conclusive, Demands, Report};
 use serde_json::Value;
 
-use crate::{sample, shared};
+use crate::{root, sample, shared};
 
 /// Text as an attacker would put it into a log.
 const HOSTILE: [&str; 14] = [
@@ -419,6 +419,78 @@ fn exports_are_the_same_bytes_again_and_name_nothing_of_this_run() {
     for (format, bytes) in &first {
         assert!(*bytes == second[format], "{format} differs from run to run");
     }
+}
+
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = walkdir::WalkDir::new(folder).into_iter().map(|e| e.expect("a readable folder"));
+    files
+        .filter(|e| e.file_type().is_file())
+        .map(|e| {
+            let path = e.path().strip_prefix(folder).expect("below it").display().to_string();
+            (path, fs::read(e.path()).expect("a readable file"))
+        })
+        .collect()
+}
+
+fn regrant(arguments: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_regrant")).args(arguments).output().expect("the program starts")
+}
+
+fn audited(dest: &Path, formats: &str) {
+    let input = root().join("sample-data");
+    let config = input.join("regrant.toml");
+    let arguments = [
+        "audit",
+        &input.to_string_lossy(),
+        "-c",
+        &config.to_string_lossy(),
+        "-q",
+        "-o",
+        &dest.to_string_lossy(),
+        "--format",
+        formats,
+    ];
+    let done = regrant(&arguments);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
+fn a_saved_report_renders_to_the_bytes_an_audit_would_have_written() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let [page, everything, again] = ["page", "everything", "again"].map(|name| home.path().join(name));
+    audited(&page, "html");
+    audited(&everything, "all");
+    let as_audited = contents(&page);
+    let (from, to) = (page.to_string_lossy().into_owned(), again.to_string_lossy().into_owned());
+    let done = regrant(&["render", &from, "--format", "all", "-o", &to]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (expected, rendered) = (contents(&everything), contents(&again));
+    assert_eq!(rendered.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (path, bytes) in &expected {
+        assert!(rendered[path] == *bytes, "{path} is not as the audit wrote it");
+    }
+    assert!(regrant(&["render", &from]).status.success());
+    assert!(contents(&page) == as_audited, "the same formats again, in place");
+    assert!(regrant(&["render", &from, "--format", "sarif"]).status.success());
+    let files: Vec<String> = contents(&page).into_keys().collect();
+    assert!(files.contains(&"index.html".to_owned()) && files.contains(&"findings.sarif".to_owned()), "{files:?}");
+}
+
+#[test]
+fn a_report_that_was_changed_is_not_rendered() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let report = home.path().join("report");
+    audited(&report, "markdown");
+    let place = report.to_string_lossy().into_owned();
+    let findings = report.join("findings.jsonl");
+    let text = fs::read_to_string(&findings).expect("findings");
+    fs::write(&findings, text.replacen("\"open\"", "\"waiv\"", 1)).expect("it is writable");
+    let done = regrant(&["render", &place]);
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!(done.status.code(), Some(1));
+    assert!(said.contains("findings.jsonl: is not as the manifest has it") && said.contains("help:"), "{said}");
+    let done = regrant(&["render", &home.path().to_string_lossy()]);
+    assert!(String::from_utf8_lossy(&done.stderr).contains("holds no report of regrant"));
 }
 
 #[test]
