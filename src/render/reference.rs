@@ -107,6 +107,15 @@ pub fn standing_word(standing: Standing) -> &'static str {
     }
 }
 
+/// How an entry of a framework stands: techniques are seen or not seen.
+pub fn entry_word(framework: &FrameworkResult, standing: Standing) -> &'static str {
+    match (framework.kind == "technique", standing) {
+        (true, Standing::Fail) => "seen",
+        (true, Standing::Pass) => "not seen",
+        _ => standing_word(standing),
+    }
+}
+
 /// What the ids in a finding stand for.
 pub struct References<'a> {
     checks: BTreeMap<&'a str, &'a CheckResult>,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Fault;
-use super::reference::{References, one_line, share, standing_word, titled, uri, uuid, why_inconclusive};
+use super::reference::{References, entry_word, one_line, share, standing_word, titled, uri, uuid, why_inconclusive};
 use crate::check::Severity;
 use crate::report::model::{Assessment, CheckResult, Finding, FrameworkResult, Standing, State};
 
@@ -121,7 +121,7 @@ fn taxonomy(framework: &FrameworkResult) -> Value {
                 "id": requirement.id,
                 "shortDescription": {"text": one_line(title)},
                 "properties": {
-                    "verdict": standing_word(requirement.verdict),
+                    "verdict": entry_word(framework, requirement.verdict),
                     "population": requirement.counts.population,
                     "titleIs": requirement.title_is,
                     "limits": requirement.limits,

@@ -12,7 +12,7 @@ use rust_xlsxwriter::{
 
 use super::Fault;
 use super::findings::COLUMNS;
-use super::reference::{References, micros, standing_word, titled, why_inconclusive};
+use super::reference::{References, entry_word, micros, standing_word, titled, why_inconclusive};
 use crate::check::Severity;
 use crate::report::model::{Assessment, Counts, Finding, State};
 use crate::time::SECOND;
@@ -345,7 +345,7 @@ fn populations(sheet: &mut Worksheet, assessment: &Assessment, style: &Style) ->
                 Cell::Owned(titled(framework)),
                 Cell::Text(&requirement.id),
                 Cell::Text(requirement.title.as_deref().unwrap_or("no official title known")),
-                Cell::Text(if judged { standing_word(requirement.verdict) } else { "shown, not judged" }),
+                Cell::Text(if judged { entry_word(framework, requirement.verdict) } else { "shown, not judged" }),
             ];
             cells.extend(counts(&requirement.counts));
             cells.push(Cell::Text(&requirement.limits));

@@ -955,12 +955,16 @@ fn framework(
 ) -> Framework {
     let judged: Vec<&RequirementResult> = f.requirements.iter().filter(|r| !r.direct.is_empty()).collect();
     let of = |s: Standing| judged.iter().filter(|r| r.verdict == s).count() as u64;
+    let technique = f.kind == "technique";
+    let (fail, pass) =
+        if technique { (("seen", "seen"), ("not seen", "not seen")) } else { (("fails", "fail"), ("holds", "hold")) };
+    let (noun, nouns) = if technique { ("technique", "techniques") } else { ("requirement", "requirements") };
     let mut parts = Vec::new();
-    for (standing, one, many) in [
-        (Standing::Fail, "fails", "fail"),
-        (Standing::CannotConclude, "cannot be concluded", "cannot be concluded"),
-        (Standing::Pass, "holds", "hold"),
-        (Standing::NotApplicable, "does not apply", "do not apply"),
+    for (standing, (one, many)) in [
+        (Standing::Fail, fail),
+        (Standing::CannotConclude, ("cannot be concluded", "cannot be concluded")),
+        (Standing::Pass, pass),
+        (Standing::NotApplicable, ("does not apply", "do not apply")),
     ] {
         let n = of(standing);
         if n > 0 {
@@ -968,9 +972,9 @@ fn framework(
         }
     }
     let summary = if judged.is_empty() {
-        "no requirement is judged".to_owned()
+        format!("no {noun} is judged")
     } else {
-        format!("of {}, {}", count(judged.len() as u64, "requirement", "requirements"), words::list(&parts))
+        format!("of {}, {}", count(judged.len() as u64, noun, nouns), words::list(&parts))
     };
     Framework {
         anchor: words::anchor(&f.id),
@@ -1022,7 +1026,7 @@ fn requirement(
             _ => None,
         },
         judged: !r.direct.is_empty(),
-        verdict: words::verdict(r.verdict),
+        verdict: if f.kind == "technique" { words::sighting(r.verdict) } else { words::verdict(r.verdict) },
         population: population(&r.counts, one, many),
         direct: desk.check_links(&r.direct),
         supporting: desk.check_links(&r.supporting),

@@ -319,6 +319,15 @@ pub fn verdict(s: Standing) -> Verdict {
     }
 }
 
+/// How a standing of a technique is said: a failure is a sighting.
+pub fn sighting(s: Standing) -> Verdict {
+    match s {
+        Standing::Fail => Verdict { word: "seen", ..verdict(s) },
+        Standing::Pass => Verdict { word: "not seen", ..verdict(s) },
+        _ => verdict(s),
+    }
+}
+
 /// "critical".
 pub fn severity(s: Severity) -> &'static str {
     match s {
