@@ -31,7 +31,8 @@ pub fn render(args: &Render) -> Result<Said, VerbError> {
     }
     let dest: &Path = args.output.as_deref().unwrap_or(&args.report);
     let signed = args.report.join(manifest::SIGNATURE).exists();
-    let unsigned = signed.then(|| "note: the report was signed; with other files it is another one, and is not".to_owned());
+    let unsigned =
+        signed.then(|| "note: the report was signed; with other files it is another one, and is not".to_owned());
     let staging = Staging::prepare(dest)?;
     let page = |assessment: &Assessment, findings: &[Finding]| {
         html::render_for(args.view.view(), assessment, findings)
