@@ -105,7 +105,7 @@ pub struct Settled {
 pub fn settle(reading: Reading, zone: Tz) -> Settled {
     let Reading { mut texts, mut tables, mut inputs, skipped, mut rejected } = reading;
     let mut take = |t: Table| tables.remove(&t).expect("every table was read");
-    let (mut events, workloads, tickets) = (take(Table::Event), take(Table::Workload), take(Table::Ticket));
+    let (mut events, workloads, mut tickets) = (take(Table::Event), take(Table::Workload), take(Table::Ticket));
     let (people, mut credentials, mut accounts) = (take(Table::Person), take(Table::Credential), take(Table::Account));
     name_events(&mut events, &mut texts);
     texts.close();
@@ -120,7 +120,7 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
         stand
     };
     let workload_rows = only(&workloads, workload::WORKLOAD_ID);
-    let ticket_rows = only(&tickets, ticket::TICKET);
+    let ticket_rows = desk.tickets(&mut tickets);
     let (periods, period_conflicts) = desk.periods(&people, zone);
     let (credential_rows, credential_activity) = desk.snapshots(
         &mut credentials,
@@ -167,6 +167,44 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
         skipped,
         rejected,
     }
+}
+
+/// The records of one ticket become its first row. What a request says of itself goes before its approvals: they say by whom and
+/// when. Of several approvals all are needed.
+fn join_tickets(tickets: &mut Rows, first: usize, group: &[u32]) {
+    let rows: Vec<usize> = group.iter().map(|&r| r as usize).collect();
+    let decision = |r: usize| tickets.code(ticket::DECISION, r);
+    let of_request = |r: &&usize| !tickets.has(ticket::APPROVER, **r);
+    let any = |request: bool, code: u8| rows.iter().any(|r| of_request(&r) == request && decision(*r) == code);
+    // Of a request exported twice the later says more; an approval that is pending still holds the others up.
+    let order = [
+        (true, ticket::REJECTED),
+        (true, ticket::APPROVED),
+        (true, ticket::PENDING),
+        (false, ticket::REJECTED),
+        (false, ticket::PENDING),
+        (false, ticket::APPROVED),
+    ];
+    let decided = order.into_iter().find(|(request, code)| any(*request, *code)).map_or(0, |(_, code)| code);
+    let at = |r: &usize| tickets.instant(ticket::DECIDED_AT, *r);
+    let deciding = || rows.iter().copied().filter(|r| decision(*r) == decided);
+    let decided_at = deciding().filter_map(|r| at(&r)).max();
+    let approver = deciding()
+        .filter(|r| tickets.text(ticket::APPROVER, *r) != EMPTY)
+        .max_by_key(|r| (at(r), std::cmp::Reverse(*r)))
+        .map_or(EMPTY, |r| tickets.text(ticket::APPROVER, r));
+    let closed_at = rows.iter().filter_map(|r| tickets.instant(ticket::CLOSED_AT, *r)).max();
+    let reported = rows.iter().fold(0, |mask, r| mask | tickets.reported[*r]);
+    for &row in &rows[1..] {
+        for column in [ticket::SUBJECT, ticket::REQUESTER, ticket::CATEGORY, ticket::OPENED_AT] {
+            tickets.fill(column, first, row);
+        }
+    }
+    tickets.set_text(ticket::APPROVER, first, approver);
+    tickets.set_code(ticket::DECISION, first, decided);
+    tickets.set_instant(ticket::DECIDED_AT, first, decided_at);
+    tickets.set_instant(ticket::CLOSED_AT, first, closed_at);
+    tickets.reported[first] = reported;
 }
 
 /// An event without id gets one from its content; the n-th identical record of one file adds `-n`.
@@ -281,6 +319,46 @@ impl Desk<'_> {
             reason: reason.to_owned(),
             excerpt: excerpt::excerpt(&content(rows, r, self.texts).replace('\n', ", ")),
         });
+    }
+
+    /// Tickets by id. Vendors keep a request and each of its approvals apart: records that source mappings bring to one ticket
+    /// are one, unless they are about different people or were opened at different times.
+    fn tickets(&mut self, tickets: &mut Rows) -> Vec<u32> {
+        let firsts = self.firsts(tickets, |r| (self.texts.folded(tickets.text(ticket::TICKET, r)), EMPTY));
+        let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let mut stand = Vec::new();
+        for (row, first) in firsts.into_iter().enumerate() {
+            let row = row as u32;
+            if first == row {
+                stand.push(row);
+                self.count(tickets, row, Fate::Accepted);
+                continue;
+            }
+            let group = groups.entry(first).or_insert_with(|| vec![first]);
+            if group.iter().any(|&other| self.same(tickets, other, row)) {
+                self.count(tickets, row, Fate::Duplicate);
+            } else if group.iter().all(|&other| self.one_ticket(tickets, other, row)) {
+                group.push(row);
+                self.count(tickets, row, Fate::Merged);
+            } else {
+                self.conflicting(tickets, row);
+            }
+        }
+        for (first, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
+            join_tickets(tickets, first as usize, &group);
+        }
+        stand
+    }
+
+    fn one_ticket(&self, tickets: &Rows, a: u32, b: u32) -> bool {
+        let mapped = |r: u32| self.inputs[tickets.file[r as usize] as usize].mapping != "canonical";
+        let (x, y) = (a as usize, b as usize);
+        let subject = |r: usize| self.texts.folded(tickets.text(ticket::SUBJECT, r));
+        let opened = |r: usize| tickets.instant(ticket::OPENED_AT, r);
+        mapped(a)
+            && mapped(b)
+            && (subject(x) == EMPTY || subject(y) == EMPTY || subject(x) == subject(y))
+            && (opened(x).is_none() || opened(y).is_none() || opened(x) == opened(y))
     }
 
     /// Records of one act: same system, correlation, target and action, at most 15 minutes after the earliest of them.

@@ -2,6 +2,8 @@
 //!
 //! One sort each instead of self-joins; every look-up around a reset is then a binary search.
 
+use std::cell::LazyCell;
+
 use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 
@@ -84,7 +86,7 @@ pub struct World<'a> {
     /// Approved tickets by key of their subject, and by its folded text.
     approved_by_key: TimeIndex,
     approved_by_text: TimeIndex,
-    /// Do tickets with a subject exist at all?
+    /// Do tickets with a subject exist by which a reset can be found?
     pub subjects_on_tickets: bool,
     /// Folded ticket id → distinct targets among the resets of the period, where there are several.
     ticket_targets: HashMap<TextId, u32>,
@@ -480,13 +482,18 @@ impl<'a> World<'a> {
         let id = |&r: &u32| (texts.folded(tickets.text(ticket::TICKET, r as usize)), r);
         self.ticket_at = TextIndex::build(texts.len(), self.settled.ticket_rows.iter().map(id));
         let (mut by_key, mut by_text) = (Vec::new(), Vec::new());
+        let events = &self.settled.events;
+        let target = |&r: &u32| texts.folded(events.text(event::TARGET, r as usize));
+        let targets = LazyCell::new(|| self.settled.event_rows.iter().map(target).collect::<HashSet<_>>());
         for &r in &self.settled.ticket_rows {
             let row = r as usize;
             let subject = tickets.text(ticket::SUBJECT, row);
             if subject == EMPTY {
                 continue;
             }
-            self.subjects_on_tickets = true;
+            if !self.subjects_on_tickets {
+                self.subjects_on_tickets = self.may_match(row, &targets);
+            }
             let Some(at) = tickets.instant(ticket::DECIDED_AT, row) else { continue };
             if tickets.code(ticket::DECISION, row) == ticket::APPROVED && self.category_may_recover(row) {
                 by_key.push((self.register.key(texts, subject, EMPTY), (at, r)));
@@ -495,6 +502,17 @@ impl<'a> World<'a> {
         }
         self.approved_by_key = TimeIndex::build(self.register.identities.len(), &by_key);
         self.approved_by_text = TimeIndex::build(0, &by_text);
+    }
+
+    /// Could a reset be found by this ticket's subject? A canonical table is written for it. A vendor's export may name people
+    /// as nobody else does, or say nothing of decisions: no reset lacks an approval because of such a file.
+    fn may_match(&self, row: usize, targets: &LazyCell<HashSet<TextId>, impl FnOnce() -> HashSet<TextId>>) -> bool {
+        let (tickets, texts) = (&self.settled.tickets, &self.settled.texts);
+        let subject = tickets.text(ticket::SUBJECT, row);
+        self.settled.inputs[tickets.file[row] as usize].mapping == "canonical"
+            || tickets.has(ticket::DECIDED_AT, row)
+                && (self.register.lookup(texts, subject, EMPTY) != Known::Nobody
+                    || targets.contains(&texts.folded(subject)))
     }
 
     /// Of tickets matched by subject: the category, where the source reports it, must be one of recovery.

@@ -70,14 +70,13 @@ pub struct Input {
     /// Systems of which it read a record.
     pub systems: std::collections::BTreeSet<String>,
     /// Of records that yield several rows: the best fate so far.
-    pub(super) several: BTreeMap<u32, Fate>,
-    pub(super) yields_several: bool,
+    pub(super) several: BTreeMap<u32, Option<Fate>>,
 }
 
 impl Input {
-    /// Its records may yield several rows each: a record then counts once, by its best row.
-    pub fn expect_several(&mut self) {
-        self.yields_several = true;
+    /// This record yields several rows: it counts once, by its best row.
+    pub fn expect_several(&mut self, record: u32) {
+        self.several.insert(record, None);
     }
 
     /// One row of `record` ended so.
@@ -85,12 +84,10 @@ impl Input {
         if fate == Fate::Accepted {
             *self.rows.entry(table).or_default() += 1;
         }
-        if !self.yields_several {
-            self.add(fate);
-            return;
+        match self.several.get_mut(&record) {
+            Some(best) => *best = Some(best.map_or(fate, |best| best.min(fate))),
+            None => self.add(fate),
         }
-        let best = self.several.entry(record).or_insert(fate);
-        *best = (*best).min(fate);
     }
 
     /// Takes over what a further piece of the same file counted while it was read.
@@ -110,7 +107,7 @@ impl Input {
 
     /// Records of several rows are settled; call once, after every row was counted.
     pub fn close(&mut self) {
-        for (_, fate) in std::mem::take(&mut self.several) {
+        for fate in std::mem::take(&mut self.several).into_values().flatten() {
             self.add(fate);
         }
     }

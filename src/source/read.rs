@@ -456,11 +456,7 @@ impl Decoder {
     }
 
     fn prepare(&mut self, mapping: &SourceMapping) {
-        let maps = mapping.maps();
-        if maps.len() > 1 {
-            self.input.expect_several();
-        }
-        for (name, columns) in maps {
+        for (name, columns) in mapping.maps() {
             let table = Table::named(name).expect("a mapping names canonical tables, which lint checks");
             let mask = columns.iter().filter_map(|c| table.column(c)).fold(0, |m, c| m | 1 << c);
             self.input.reports.insert(table, mask);
@@ -560,6 +556,9 @@ impl Decoder {
             if let Some(reason) = failed {
                 return self.reject(&reason, &text());
             }
+        }
+        if ready.len() > 1 {
+            self.input.expect_several(record);
         }
         for (table, reported, cells) in &ready {
             let builder = self.builders.get_mut(table).expect("every table of the mapping has a builder");

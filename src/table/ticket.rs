@@ -6,6 +6,8 @@ use super::{Type, columns};
 pub const DECISIONS: &[&str] = &["approved", "rejected", "pending"];
 /// Code of `approved`.
 pub const APPROVED: u8 = 1;
+/// Code of `rejected`.
+pub const REJECTED: u8 = 2;
 /// Code of `pending`.
 pub const PENDING: u8 = 3;
 

@@ -12,6 +12,7 @@ mod determinism;
 mod exports;
 mod oracle;
 mod proof;
+mod raw_folder;
 mod registry;
 mod sources;
 

@@ -1,0 +1,97 @@
+//! A folder of raw exports, audited with no config: what each vendor knows is joined to what the others know.
+
+use regrant::config::Config;
+use regrant::report::model::Subject;
+use regrant::run::Report;
+use serde_json::{Value, json};
+
+use crate::{assert_adds_up, audit, root};
+
+fn report() -> Report {
+    audit(&[root().join("tests/exports")], Config::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn subject<'a>(report: &'a Report, id: &str) -> &'a Subject {
+    let all = report.subjects.as_deref().expect("they are kept");
+    all.iter().find(|subject| subject.subject == id).unwrap_or_else(|| panic!("{id} is not judged"))
+}
+
+fn fact(report: &Report, id: &str, name: &str) -> Value {
+    subject(report, id).facts.get(name).cloned().unwrap_or_else(|| panic!("no fact {name}"))
+}
+
+fn failed(report: &Report, id: &str) -> Vec<String> {
+    let verdicts = &subject(report, id).verdicts;
+    verdicts.iter().filter(|(_, verdict)| *verdict == "fail").map(|(check, _)| check.clone()).collect()
+}
+
+#[test]
+fn each_file_is_known_by_its_content_and_read_whole() {
+    let report = report();
+    assert_adds_up(&report);
+    let known: Vec<(&str, &str, u64)> =
+        report.assessment.inputs.iter().map(|i| (i.path.as_str(), i.mapping.as_str(), i.read)).collect();
+    assert_eq!(
+        known,
+        [
+            ("ad/users.csv", "ad-users", 3),
+            ("aws/credential-report.csv", "aws-credential-report", 2),
+            ("entra/applications.json", "entra-applications", 3),
+            ("hr/workers.csv", "workday-report", 9),
+            ("okta/system-log.json", "okta-system-log", 7),
+            ("servicenow/sc_req_item.json", "servicenow-requests", 4),
+            ("servicenow/sys_user.json", "servicenow-users", 6),
+            ("servicenow/sysapproval_approver.json", "servicenow-approvals", 6),
+        ]
+    );
+    assert!(report.rejected.is_empty(), "{:?}", report.rejected);
+}
+
+#[test]
+fn approvals_are_found_through_the_request_its_approver_and_the_user_table() {
+    let report = report();
+    // The request names its subject, the approval its approver, both by sys_id; the log names an address.
+    assert_eq!(fact(&report, "ok-approved", "approval_source"), json!("ticket-by-subject"));
+    assert_eq!(fact(&report, "ok-approved", "approval_lead_minutes"), json!(15));
+    assert_eq!(fact(&report, "ok-approved", "approver_is_target"), json!(false));
+    assert!(!failed(&report, "ok-approved").contains(&"missing-approval".to_owned()));
+    // Two approved: the request was approved when the last of them had.
+    assert_eq!(fact(&report, "ok-two-approvers", "approval_lead_minutes"), json!(10));
+    assert!(failed(&report, "ok-unapproved").contains(&"missing-approval".to_owned()));
+    assert!(failed(&report, "ok-pending").contains(&"missing-approval".to_owned()));
+    assert!(failed(&report, "ok-self-approved").contains(&"self-approval".to_owned()));
+    assert!(!failed(&report, "ok-approved").contains(&"self-approval".to_owned()));
+}
+
+#[test]
+fn leavers_are_found_in_every_system() {
+    let report = report();
+    assert!(failed(&report, "ok-leaver").contains(&"reset-after-offboarding".to_owned()));
+    // The AWS user has the name of the AD account, whose personnel number is that of the roster.
+    let key = "arn:aws:iam::210987654321:user/blindqvist#access-key-1";
+    assert_eq!(subject(&report, key).identity, "21002");
+    assert!(failed(&report, key).contains(&"active-credential-of-offboarded-identity".to_owned()));
+    let other = "arn:aws:iam::210987654321:user/amoore#access-key-1";
+    assert_eq!(subject(&report, other).identity, "21001");
+    assert_eq!(fact(&report, other, "identity_offboarded"), json!(false));
+    // Came back in 2022; leaves at the end of the year: both are there.
+    assert_eq!(fact(&report, "ok-two-approvers", "target_offboarded"), json!(false));
+    assert_eq!(fact(&report, "ok-unapproved", "target_offboarded"), json!(false));
+    assert_eq!(fact(&report, "ok-pending", "target_contractor"), json!(true));
+    assert_eq!(fact(&report, "ok-pending", "engagement_open_ended"), json!(true));
+}
+
+#[test]
+fn second_accounts_and_owners_lead_to_their_people() {
+    let report = report();
+    assert_eq!(subject(&report, "ok-admin").identity, "21003");
+    assert_eq!(fact(&report, "ok-admin", "tier"), json!("privileged"));
+    let key = |n: u8| format!("44444444-dddd-4ddd-8ddd-00000000000{n}");
+    assert_eq!(fact(&report, &key(1), "owner_known"), json!(true));
+    assert_eq!(fact(&report, &key(1), "owner_offboarded"), json!(false));
+    assert_eq!(fact(&report, &key(2), "owner_offboarded"), json!(true));
+    for n in [2, 3] {
+        assert!(failed(&report, &key(n)).contains(&"active-credential-without-owner".to_owned()), "{n}");
+    }
+    assert!(!failed(&report, &key(1)).contains(&"active-credential-without-owner".to_owned()));
+}
