@@ -535,35 +535,3 @@ fn outside_code(line: &str) -> String {
     }
     out + rest
 }
-
-#[test]
-fn whoever_is_missing_from_the_next_roster_had_left() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let rosters = root().join("tests/sources/ldap-roster");
-    for name in ["ldap-2026-07-01.csv", "ldap-2026-08-01.csv"] {
-        std::fs::copy(rosters.join(name), folder.path().join(name)).expect("copied");
-    }
-    let events = "event_id,occurred_at,system,action,target\n\
-        before,2026-07-31T23:00:00Z,okta,password-reset,bo.lindqvist@corvid.example\n\
-        after,2026-08-02T09:00:00Z,okta,password-reset,bo.lindqvist@corvid.example\n\
-        there,2026-08-02T09:00:00Z,okta,password-reset,ann.moore@corvid.example\n";
-    std::fs::write(folder.path().join("events.csv"), events).expect("written");
-    let report = audit(&[folder.path().to_owned()], Config::default()).unwrap_or_else(|error| panic!("{error}"));
-    assert_adds_up(&report);
-    let offboarded = ["before", "after", "there"].map(|id| fact(&report, id, "target_offboarded"));
-    assert_eq!(offboarded, [json!(false), json!(true), json!(false)]);
-}
-
-#[test]
-fn tickets_that_name_nobody_whom_others_know_accuse_nobody() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let exports = root().join("tests/exports");
-    // Without the table of users, sys_ids lead to no one.
-    for name in ["okta/system-log.json", "servicenow/sc_req_item.json", "servicenow/sysapproval_approver.json"] {
-        let to = folder.path().join(name.replace('/', "-"));
-        std::fs::copy(exports.join(name), to).expect("copied");
-    }
-    let report = audit(&[folder.path().to_owned()], Config::default()).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(fact(&report, "ok-unapproved", "approval_present"), Value::Null);
-    assert!(!failed(&report, "ok-unapproved").contains(&"missing-approval".to_owned()));
-}
