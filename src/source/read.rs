@@ -9,11 +9,11 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::accounting::{Input, RejectedRecord};
-use super::clock::Habit;
+use super::clock::{Format, Habit, orders};
 use super::inventory::{Found, Inventory, Recognised};
 use super::mapping::{MappedOutcome, Setting, SourceMapping};
 use super::{SourceError, chunk, container, excerpt, json};
-use crate::config::Config;
+use crate::config::{Config, DateOrder};
 use crate::rows::{Builder, Cell, Portion, Rows};
 use crate::table::Table;
 use crate::text::{Interner, Sealed, Texts, fold};
@@ -211,6 +211,25 @@ fn unreadable(found: &Found, cause: String) -> SourceError {
 impl Job<'_> {
     fn read(&self, config: &Config, mappings: &[SourceMapping]) -> Result<Part, SourceError> {
         let mut decoder = Decoder::new(self.found, self.file, config, mappings);
+        if let Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) = self.found.as_what
+            && mappings[m].needs_order()
+            && decoder.setting.habit.order.is_none()
+        {
+            // 03/04/2026 says nothing; 17/04/2026 anywhere in the file says it for all of them.
+            let mut scout = Decoder::new(self.found, self.file, config, mappings);
+            scout.possible = Some((true, true));
+            self.run(&mut scout, mappings)?;
+            decoder.order_is(match scout.possible {
+                Some((true, false)) => Some(DateOrder::Dmy),
+                Some((false, true)) => Some(DateOrder::Mdy),
+                _ => None,
+            });
+        }
+        self.run(&mut decoder, mappings)?;
+        Ok(decoder.finish())
+    }
+
+    fn run(&self, decoder: &mut Decoder, mappings: &[SourceMapping]) -> Result<(), SourceError> {
         let done = match self.piece {
             Some((layout, range)) => decoder.piece(layout, &self.found.disk, range),
             None => {
@@ -225,8 +244,7 @@ impl Job<'_> {
                 }
             }
         };
-        done.map_err(|(record, cause)| unreadable(self.found, format!("after record {record}: {cause}")))?;
-        Ok(decoder.finish())
+        done.map_err(|(record, cause)| unreadable(self.found, format!("after record {record}: {cause}")))
     }
 }
 
@@ -243,6 +261,8 @@ struct Decoder {
     setting: Setting,
     /// Columns of the mapping that some record had a place for.
     seen: BTreeMap<Table, u32>,
+    /// While the file is read for the order of its dates alone: could all of them so far be day first, month first?
+    possible: Option<(bool, bool)>,
 }
 
 /// A row of a source mapping: its table, the columns it reports, its cells.
@@ -285,8 +305,17 @@ impl Decoder {
             rejected: Vec::new(),
             builders: BTreeMap::new(),
             system: rule.and_then(|r| r.system.clone()),
-            setting: Setting { file, tabular: false, habit: Habit { zone, ..Habit::default() } },
+            setting: Setting {
+                file,
+                tabular: false,
+                habit: Habit {
+                    zone,
+                    order: rule.and_then(|r| r.date_order),
+                    format: rule.and_then(|r| r.time_format.as_deref()).and_then(Format::named),
+                },
+            },
             seen: BTreeMap::new(),
+            possible: None,
         }
     }
 
@@ -510,7 +539,23 @@ impl Decoder {
         Ok(())
     }
 
+    fn order_is(&mut self, order: Option<DateOrder>) {
+        self.setting.habit.order = order;
+        let said = match order {
+            Some(DateOrder::Dmy) => "; its numeric dates can only be day first",
+            Some(DateOrder::Mdy) => "; its numeric dates can only be month first",
+            Some(DateOrder::Ymd) | None => return,
+        };
+        self.input.recognised_by.push_str(said);
+    }
+
     fn source_record(&mut self, mapping: &SourceMapping, value: &Value, text: &dyn Fn() -> String) {
+        if let Some(possible) = &mut self.possible {
+            for (day_first, month_first) in mapping.undecided(value, &self.setting).iter().filter_map(|t| orders(t)) {
+                *possible = (possible.0 && day_first, possible.1 && month_first);
+            }
+            return;
+        }
         let mapped = mapping.apply_in(value, &self.setting);
         if let Some(system) = &mapped.system {
             self.input.systems.insert(fold(system));

@@ -127,3 +127,33 @@ fn tickets_that_name_nobody_whom_others_know_accuse_nobody() {
     assert_eq!(fact(&report, "ok-unapproved", "approval_present"), Value::Null);
     assert!(!failed(&report, "ok-unapproved").contains(&"missing-approval".to_owned()));
 }
+
+#[test]
+fn day_and_month_are_told_by_the_file_or_by_the_config_and_never_guessed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let roster = folder.path().join("adp.csv");
+    let header = "Associate ID,Position Status,Hire Date,Termination Date,Work Email\n";
+    let read = |config: &str, rows: &str| {
+        std::fs::write(&roster, format!("{header}{rows}")).expect("written");
+        let path = folder.path().join("regrant.toml");
+        std::fs::write(&path, config).expect("written");
+        let config = Config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let report = audit(&[folder.path().to_owned()], config).unwrap_or_else(|error| panic!("{error}"));
+        assert_adds_up(&report);
+        let input = report.assessment.inputs.into_iter().find(|i| i.mapping == "adp-workers").expect("it is known");
+        (input.accepted, input.rejected, input.recognised_by)
+    };
+    let unclear = "A1,Active,03/04/2019,,a@x.example\nA2,Terminated,05/06/2019,07/08/2026,b@x.example\n";
+    let (accepted, rejected, _) = read("", unclear);
+    assert_eq!((accepted, rejected), (0, 2));
+    let (accepted, rejected, _) = read("[[input]]\npath = \"adp.csv\"\ndate_order = \"dmy\"\n", unclear);
+    assert_eq!((accepted, rejected), (2, 0));
+    let (accepted, rejected, because) = read("", &format!("{unclear}A3,Active,31/12/2020,,c@x.example\n"));
+    assert_eq!((accepted, rejected), (3, 0));
+    assert!(because.contains("day first"), "{because}");
+    // Both orders in one file: each date that is certain by itself is read, the others are not.
+    let both =
+        "A1,Active,31/12/2020,,a@x.example\nA2,Active,12/31/2020,,b@x.example\nA3,Active,03/04/2019,,c@x.example\n";
+    let (accepted, rejected, _) = read("", both);
+    assert_eq!((accepted, rejected), (2, 1));
+}
