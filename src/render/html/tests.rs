@@ -407,6 +407,17 @@ fn the_waiver_that_is_offered_is_one_that_a_config_takes() {
 }
 
 #[test]
+fn a_technique_is_seen_or_not_and_no_requirement() {
+    let (mut a, findings) = full();
+    a.frameworks[0].kind = "technique".into();
+    a.frameworks[0].requirements[0].verdict = Standing::Fail;
+    let html = render(&a, &findings).expect("renders");
+    let row = between(&html, "<tr id=\"r-nist-csf-2-PR.AA-01\"", "</tr>");
+    assert!(row.contains("</span> seen</span>") && row.contains("4 show it"), "{row}");
+    assert!(!row.contains("fails") && html.contains("<th scope=\"col\">Technique</th>"));
+}
+
+#[test]
 fn every_reader_gets_the_same_data_in_another_order() {
     let (a, findings) = full();
     let pages = [View::Reviewer, View::Responder, View::Executive]

@@ -153,7 +153,18 @@ struct Segment {
     width: String,
 }
 
+/// What a failure is called: of a requirement it fails, of a technique it was seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Calls {
+    Verdicts,
+    Sightings,
+}
+
 fn population(c: &Counts, one: &str, many: &str) -> Population {
+    population_called(Calls::Verdicts, c, one, many)
+}
+
+fn population_called(calls: Calls, c: &Counts, one: &str, many: &str) -> Population {
     let parts = [
         ("fail", c.failed),
         ("waived", c.waived),
@@ -174,10 +185,14 @@ fn population(c: &Counts, one: &str, many: &str) -> Population {
                 said.push(format!("{} {}", number(n), if n == 1 { one } else { many }));
             }
         };
-        push(c.failed, "fails", "fail");
+        let (fails, fail, holds, hold) = match calls {
+            Calls::Verdicts => ("fails", "fail", "holds", "hold"),
+            Calls::Sightings => ("shows it", "show it", "does not", "do not"),
+        };
+        push(c.failed, fails, fail);
         push(c.waived, "accepted", "accepted");
         push(c.indeterminate, "cannot be judged", "cannot be judged");
-        push(c.passed, "holds", "hold");
+        push(c.passed, holds, hold);
         let judged = c.population.saturating_sub(c.not_applicable);
         if judged == 0 {
             format!("does not apply to any of {}", count(c.population, one, many))
@@ -201,7 +216,9 @@ struct Control {
     verdict: Verdict,
     rate: String,
     rate_words: String,
-    rate_word: &'static str,
+    rate_word: String,
+    /// Against the earlier report, where one took part.
+    rate_was: Option<String>,
     population: Population,
     worst: Option<Link>,
     open: Option<String>,
@@ -307,6 +324,8 @@ struct Framework {
     source: Option<String>,
     note: Option<String>,
     summary: String,
+    /// Are its entries techniques, seen or not?
+    technique: bool,
     requirements: Vec<Requirement>,
 }
 
@@ -696,15 +715,16 @@ fn headline(a: &Assessment) -> Vec<Piece> {
     }
     if open > 0 {
         out.push(say(format!("; {} cannot be concluded", number(open))));
-        let reason = a
+        let checks: Vec<&CheckResult> = a
             .controls
             .iter()
             .filter(|c| c.verdict == Standing::CannotConclude)
             .flat_map(|c| &c.checks)
-            .filter_map(|id| a.checks.iter().find(|k| k.id == *id)?.inconclusive.as_deref())
-            .next();
-        if let Some(reason) = reason {
-            out.push(say(format!(" ({})", visible_cut(reason.trim_end_matches('.'), 120))));
+            .filter_map(|id| a.checks.iter().find(|k| k.id == *id))
+            .collect();
+        let missing = missing(&checks, 1);
+        if !missing.is_empty() {
+            out.push(say(format!(" for want of “{}”", missing[0])));
         }
     }
     let none = all - fail - open - pass;
@@ -746,7 +766,9 @@ fn opinion(a: &Assessment, clock: Clock) -> Vec<Vec<Piece>> {
             first.push(say(format!(" {when}")));
         }
         first.push(say(", "));
-        if counted == resets {
+        if counted == resets && concerned == 0 {
+            first.push(link("none has an open finding", "#findings"));
+        } else if counted == resets {
             first.push(link(number(concerned), "#findings"));
             first.push(say(if concerned == 1 {
                 " should not have happened as it did"
@@ -807,25 +829,37 @@ fn opinion(a: &Assessment, clock: Clock) -> Vec<Vec<Piece>> {
     sentences
 }
 
+/// The facts that most of these checks want, at most `most` of them.
+fn missing(checks: &[&CheckResult], most: usize) -> Vec<String> {
+    let mut wanted: BTreeMap<&str, u64> = BTreeMap::new();
+    for check in checks {
+        for fact in check.indeterminate_because.keys() {
+            *wanted.entry(fact).or_default() += 1;
+        }
+    }
+    let mut order: Vec<(&str, u64)> = wanted.into_iter().collect();
+    order.sort_by_key(|(fact, n)| (std::cmp::Reverse(*n), *fact));
+    order.into_iter().take(most).map(|(fact, _)| words::fact_name(fact)).collect()
+}
+
 /// What could not be concluded: whole checks first, else the check with the most open subjects.
 fn inconclusive(a: &Assessment) -> Vec<Piece> {
     let mut out = Vec::new();
     let silent: Vec<&CheckResult> = a.checks.iter().filter(|c| c.verdict == Standing::CannotConclude).collect();
     if let Some(first) = silent.first() {
-        out.push(link(count(silent.len() as u64, "check", "checks"), "#controls"));
-        out.push(say(format!(" of {} cannot conclude", number(a.checks.len() as u64))));
-        let mut reasons: Vec<String> = Vec::new();
-        for reason in silent.iter().filter_map(|c| c.inconclusive.as_deref()) {
-            let reason = visible_cut(reason, 160);
-            if !reasons.contains(&reason) && reasons.len() < 2 {
-                reasons.push(reason.trim_end_matches('.').to_owned());
+        out.push(link(
+            format!("{} of {}", number(silent.len() as u64), count(a.checks.len() as u64, "check", "checks")),
+            "#controls",
+        ));
+        out.push(say(" cannot conclude"));
+        let wanted = missing(&silent, 3);
+        match (wanted.is_empty(), first.inconclusive.as_deref()) {
+            (false, _) => out.push(say(format!(", most for want of: {}", words::list(&wanted)))),
+            (true, Some(reason)) => out.push(say(format!(": {}", visible_cut(reason.trim_end_matches('.'), 160)))),
+            (true, None) => {
+                out.push(say(", first of them "));
+                out.push(link(visible(&first.title), format!("#check-{}", words::anchor(&first.id))));
             }
-        }
-        if reasons.is_empty() {
-            out.push(say(", first of them "));
-            out.push(link(visible(&first.title), format!("#check-{}", words::anchor(&first.id))));
-        } else {
-            out.push(say(format!(": {}", reasons.join("; "))));
         }
         out.push(say("."));
     } else if let Some(most) =
@@ -880,7 +914,16 @@ fn controls(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) -> Vec<Contro
                 } else {
                     "nothing could be judged".to_owned()
                 },
-                rate_word: if c.deviation_rate.is_some() { "deviate" } else { "nothing could be judged" },
+                rate_was: a
+                    .changes
+                    .as_ref()
+                    .and_then(|changes| changes.controls.iter().find(|change| change.id == c.id)?.rate_was)
+                    .map(|was| format!("was {}", words::percent(was))),
+                rate_word: if c.deviation_rate.is_some() {
+                    format!("of {} judged", number(judged))
+                } else {
+                    "nothing could be judged".to_owned()
+                },
                 population: population(&c.counts, one, many),
                 worst: c.worst_check.as_deref().map(|id| desk.check_link(id)),
                 open: open.get(c.id.as_str()).map(|n| count(*n, "finding", "findings")),
@@ -985,6 +1028,7 @@ fn framework(
         source: f.source.as_deref().map(|s| visible_cut(s, 1_000)),
         note: f.note.as_deref().map(|s| visible_cut(s, 1_500)),
         summary,
+        technique,
         requirements: f.requirements.iter().map(|r| requirement(f, r, desk, referred, footnotes)).collect(),
     }
 }
@@ -1027,7 +1071,12 @@ fn requirement(
         },
         judged: !r.direct.is_empty(),
         verdict: if f.kind == "technique" { words::sighting(r.verdict) } else { words::verdict(r.verdict) },
-        population: population(&r.counts, one, many),
+        population: population_called(
+            if f.kind == "technique" { Calls::Sightings } else { Calls::Verdicts },
+            &r.counts,
+            one,
+            many,
+        ),
         direct: desk.check_links(&r.direct),
         supporting: desk.check_links(&r.supporting),
         limits: visible_cut(&r.limits, 1_500),
