@@ -403,6 +403,26 @@ impl SourceMapping {
         self.apply_in(record, &Setting::default())
     }
 
+    /// Where the name of an event alone says that nothing is wanted of its record: the key of that name, and the keys
+    /// whose presence says that the rest has to be looked at. Null where more than the name always has to.
+    pub fn glance(&self) -> Option<(&str, Vec<&str>)> {
+        let name = self.name.as_ref()?.only_key()?;
+        if self.each.is_some() || self.by_name.contains_key("") {
+            return None;
+        }
+        let mut paths: Vec<&Path> = self.unwrap.iter().collect();
+        [&self.class, &self.system].into_iter().flatten().for_each(|source| source.paths(&mut paths));
+        self.out_of_scope.iter().for_each(|rule| Condition::all_paths(&rule.when, &mut paths));
+        let mut keys = paths.into_iter().map(Path::first_key).collect::<Option<Vec<&str>>>()?;
+        keys.retain(|key| !key.eq_ignore_ascii_case(name));
+        Some((name, keys))
+    }
+
+    /// Does any action take events of this name?
+    pub fn wants(&self, name: &str) -> bool {
+        self.by_name.contains_key(&spelling(name))
+    }
+
     /// Brings one record to canonical rows.
     pub fn apply_in(&self, record: &Value, setting: &Setting) -> Mapped {
         match self.unwrapped(record) {

@@ -10,6 +10,7 @@ pub mod container;
 pub mod excerpt;
 pub mod inventory;
 pub mod json;
+pub mod lines;
 pub mod mapping;
 pub mod read;
 

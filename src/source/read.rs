@@ -12,7 +12,7 @@ use super::accounting::{Input, RejectedRecord};
 use super::clock::{Format, Habit, orders};
 use super::inventory::{Found, Inventory, Recognised};
 use super::mapping::{MappedOutcome, Setting, SourceMapping};
-use super::{SourceError, chunk, container, excerpt, json};
+use super::{SourceError, chunk, container, excerpt, json, lines};
 use crate::config::{Config, DateOrder};
 use crate::rows::{Builder, Cell, Portion, Rows};
 use crate::table::Table;
@@ -501,18 +501,76 @@ impl Decoder {
         mut reader: Source,
     ) -> Result<(), Broken> {
         self.prepare(mapping);
-        let done = json::for_each(&mut reader, envelope, &mut |piece| {
-            self.input.read += 1;
-            match piece {
-                json::Piece::Broken(bytes) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
-                json::Piece::Record(bytes) => match serde_json::from_slice::<Value>(bytes) {
-                    Ok(value) => self.source_record(mapping, &value, &|| String::from_utf8_lossy(bytes).into_owned()),
-                    Err(_) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
-                },
-            }
-            ControlFlow::Continue(())
-        });
+        let glance = mapping.glance().filter(|_| envelope.is_none());
+        let done = match glance.and_then(|(name, keys)| Some((name, lines::Glance::new(name, &keys)?))) {
+            Some((name, glance)) => self.source_lines(mapping, name, &glance, &mut reader),
+            None => json::for_each(&mut reader, envelope, &mut |piece| {
+                self.source_piece(mapping, &piece);
+                ControlFlow::Continue(())
+            }),
+        };
         done.map_err(|e| (self.input.read, e.to_string()))
+    }
+
+    fn source_piece(&mut self, mapping: &SourceMapping, piece: &json::Piece<'_>) {
+        self.input.read += 1;
+        match piece {
+            json::Piece::Broken(bytes) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
+            json::Piece::Record(bytes) => match serde_json::from_slice::<Value>(bytes) {
+                Ok(value) => self.source_record(mapping, &value, &|| String::from_utf8_lossy(bytes).into_owned()),
+                Err(_) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
+            },
+        }
+    }
+
+    /// Events that nothing is wanted of are judged by their name, once a name.
+    fn source_lines(
+        &mut self,
+        mapping: &SourceMapping,
+        key: &str,
+        glance: &lines::Glance,
+        reader: &mut Source,
+    ) -> std::io::Result<()> {
+        /// Why records of a name are out of scope, and how many there were; null where they are wanted.
+        type Passed = Option<(String, u64)>;
+        let mut names: hashbrown::HashMap<String, Passed> = hashbrown::HashMap::new();
+        let done = lines::for_each(reader, glance, &mut |line| match line {
+            lines::Line::Piece(piece) => {
+                self.source_piece(mapping, &piece);
+                lines::Wanted::No
+            }
+            lines::Line::Named(name) => {
+                if !names.contains_key(name) {
+                    let passed = if mapping.wants(name) { None } else { self.reason_of_name(mapping, key, name) };
+                    names.insert(name.to_owned(), passed.map(|reason| (reason, 0)));
+                }
+                match names.get_mut(name) {
+                    Some(Some((_, n))) => {
+                        *n += 1;
+                        self.input.read += 1;
+                        lines::Wanted::No
+                    }
+                    _ => lines::Wanted::Yes,
+                }
+            }
+        });
+        // Sorted, though sums do not depend on the order: hash order must not reach anything.
+        let mut passed: Vec<(String, u64)> = names.into_values().flatten().collect();
+        passed.sort();
+        for (reason, n) in passed {
+            self.input.out_of_scope += n;
+            *self.input.out_of_scope_reasons.entry(reason).or_default() += n;
+        }
+        done
+    }
+
+    /// Why an event of this name is out of scope, its name being all that matters; null when it is not.
+    fn reason_of_name(&mut self, mapping: &SourceMapping, key: &str, name: &str) -> Option<String> {
+        let record = Value::Object([(key.to_owned(), Value::from(name))].into_iter().collect());
+        let mapped = mapping.apply_in(&record, &self.setting);
+        let MappedOutcome::OutOfScope(reason) = mapped.outcome else { return None };
+        self.input.systems.extend(mapped.system.as_deref().map(fold));
+        Some(reason)
     }
 
     fn source_csv(&mut self, mapping: &SourceMapping, reader: Source) -> Result<(), Broken> {

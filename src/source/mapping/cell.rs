@@ -216,6 +216,17 @@ impl Source {
     }
 
     /// Every path of it, conditions included.
+    /// The key, where the cell is that member of the record as it stands.
+    pub(super) fn only_key(&self) -> Option<&str> {
+        match self {
+            Self::One(one) if one.bare() && one.when.is_empty() && one.otherwise.is_none() => match &one.from {
+                From::Path(path) => path.only_key(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     pub(super) fn paths<'a>(&'a self, out: &mut Vec<&'a Path>) {
         match self {
             Self::First(sources) => sources.iter().for_each(|source| source.paths(out)),

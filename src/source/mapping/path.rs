@@ -160,6 +160,11 @@ impl Path {
     }
 
     /// The first key, where the path starts at the record.
+    /// The key of a path that is one key of the record and nothing else.
+    pub(super) fn only_key(&self) -> Option<&str> {
+        self.first_key().filter(|_| self.steps.len() == 1)
+    }
+
     pub(super) fn first_key(&self) -> Option<&str> {
         match (self.root, self.steps.first()) {
             (Root::Record, Some(Step::Key(key))) => Some(key),

@@ -1,0 +1,204 @@
+//! JSON Lines in which most events are of no interest: an event whose name nobody asks for is passed over without being
+//! parsed.
+//!
+//! Only lines that are one object each are looked at so. At the first that is not, the general splitter takes over; a line
+//! that says anything besides the name that could matter is parsed like any other.
+
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::json;
+
+const BLOCK: usize = 1 << 20;
+/// A line that outgrows this is left to the splitter, which has limits of its own.
+const LONGEST: usize = 64 << 20;
+/// What parts two objects on one line.
+const PARTED: [&str; 2] = ["}{", "} {"];
+
+/// What a line says.
+pub enum Line<'a> {
+    /// The name of its event; the answer says whether the record is wanted.
+    Named(&'a str),
+    /// A record, or what cannot be read as one.
+    Piece(json::Piece<'a>),
+}
+
+/// Whether a line has to be parsed.
+pub enum Wanted {
+    /// It is done with.
+    No,
+    /// Its record follows.
+    Yes,
+}
+
+/// Finds the name of an event in a line.
+pub struct Glance {
+    needles: AhoCorasick,
+}
+
+impl Glance {
+    /// `name` is the key of the event's name; where one of `keys` stands in a line too, its record is wanted in any case.
+    pub fn new(name: &str, keys: &[&str]) -> Option<Glance> {
+        let keys = std::iter::once(name).chain(keys.iter().copied()).map(|key| format!("\"{key}\""));
+        let needles = keys.chain(PARTED.map(str::to_owned));
+        let needles = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .ascii_case_insensitive(true)
+            .build(needles)
+            .ok()?;
+        Some(Glance { needles })
+    }
+
+    /// The name, if it stands there once, plainly, and nothing else that matters does.
+    fn name<'l>(&self, line: &'l [u8]) -> Option<&'l str> {
+        let mut found = self.needles.find_iter(line);
+        let key = found.next().filter(|m| m.pattern().as_usize() == 0)?;
+        if found.next().is_some() {
+            return None;
+        }
+        let rest = line[key.end()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+        let name = &rest[..memchr::memchr(b'"', rest)?];
+        // What is quoted, escaped or structured in itself is read as JSON reads it.
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'/' | b' ');
+        std::str::from_utf8(name).ok().filter(|name| !name.is_empty() && name.bytes().all(|b| plain(&b)))
+    }
+}
+
+/// Gives every record of a stream to `f`, in order.
+///
+/// # Errors
+/// The reader's, after all that was read before it was given to `f`.
+pub fn for_each(reader: &mut dyn Read, glance: &Glance, f: &mut dyn FnMut(Line<'_>) -> Wanted) -> io::Result<()> {
+    let mut held: Vec<u8> = Vec::new();
+    loop {
+        let filled = held.len();
+        held.resize(filled + BLOCK, 0);
+        let read = loop {
+            match reader.read(&mut held[filled..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        held.truncate(filled + read.as_ref().map_or(0, |n| *n));
+        match read {
+            Ok(0) => return pieces(&mut held.as_slice(), f),
+            Ok(_) => {}
+            Err(error) => {
+                pieces(&mut held.as_slice(), f)?;
+                return Err(error);
+            }
+        }
+        let mut done = 0;
+        while let Some(end) = memchr::memchr(b'\n', &held[done..]) {
+            let line = held[done..done + end].trim_ascii_end();
+            if !(line.starts_with(b"{") && line.ends_with(b"}")) && !line.is_empty() {
+                return pieces(&mut held[done..].chain(reader), f);
+            }
+            let wanted = match glance.name(line) {
+                Some(name) => f(Line::Named(name)),
+                None => Wanted::Yes,
+            };
+            if matches!(wanted, Wanted::Yes) {
+                pieces(&mut &line[..], f)?;
+            }
+            done += end + 1;
+        }
+        if held.len() - done > LONGEST {
+            return pieces(&mut held[done..].chain(reader), f);
+        }
+        held.drain(..done);
+    }
+}
+
+fn pieces(reader: &mut dyn Read, f: &mut dyn FnMut(Line<'_>) -> Wanted) -> io::Result<()> {
+    json::for_each(reader, None, &mut |piece| {
+        f(Line::Piece(piece));
+        ControlFlow::Continue(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn glance() -> Glance {
+        Glance::new("eventType", &["_raw"]).expect("few needles")
+    }
+
+    /// Names passed over, and pieces.
+    fn read(text: &[u8], want: &str) -> (Vec<String>, Vec<Result<String, String>>) {
+        let (mut names, mut records) = (Vec::new(), Vec::new());
+        let mut f = |line: Line<'_>| match line {
+            Line::Named(name) if name == want => Wanted::Yes,
+            Line::Named(name) => {
+                names.push(name.to_owned());
+                Wanted::No
+            }
+            Line::Piece(piece) => {
+                records.push(match piece {
+                    json::Piece::Record(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+                    json::Piece::Broken(bytes) => Err(String::from_utf8_lossy(bytes).into_owned()),
+                });
+                Wanted::No
+            }
+        };
+        for_each(&mut &text[..], &glance(), &mut f).expect("in memory");
+        (names, records)
+    }
+
+    #[test]
+    fn names_are_seen_at_a_glance() {
+        let name = |line: &str| glance().name(line.as_bytes()).map(str::to_owned);
+        assert_eq!(name(r#"{"a":1,"eventType" : "user.session.start","b":{}}"#).as_deref(), Some("user.session.start"));
+        assert_eq!(name(r#"{"EventType":"x"}"#).as_deref(), Some("x"));
+        for unclear in [
+            r#"{"a":"\"eventType\":\"x\""}"#,
+            r#"{"eventType":"x","d":{"eventType":"y"}}"#,
+            r#"{"eventType":"\u0078"}"#,
+            r#"{"eventType":7}"#,
+            r#"{"eventType":"x","_raw":"{}"}"#,
+            r#"{"eventType":"x"}{"eventType":"x"}"#,
+            r#"{"eventType":"x"} {"b":1}"#,
+            r#"{"eventType":""}"#,
+            r#"{"a":"eventType"}"#,
+            r#"{"a":1}"#,
+        ] {
+            assert_eq!(name(unclear), None, "{unclear}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_object_a_line_goes_to_the_splitter() {
+        let text = "{\"eventType\":\"a\"}\n\n{\"eventType\":\"b\"}\r\n{\n\"eventType\":\"c\"}\n{\"eventType\":\"a\"}";
+        let (names, records) = read(text.as_bytes(), "b");
+        assert_eq!(names, ["a"]);
+        let good: Vec<_> = records.into_iter().map(|r| r.expect("good JSON")).collect();
+        assert_eq!(good, ["{\"eventType\":\"b\"}", "{\n\"eventType\":\"c\"}", "{\"eventType\":\"a\"}"]);
+        let (_, records) = read(b"{\"eventType\":\"b\"}\nnot json}\n{\"x\":1}\n", "b");
+        assert_eq!(records.iter().filter(|r| r.is_err()).count(), 1);
+        assert_eq!(records.len(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn as_many_records_as_the_splitter_finds(
+            lines in prop::collection::vec(
+                prop_oneof![
+                    "\\{\"eventType\":\"[ab]\"\\}",
+                    "\\{\"x\":\\{\"eventType\":\"a\"\\},\"eventType\":\"[abc]\"\\}",
+                    "\\{\"eventType\":\"a\"\\} ?\\{\"eventType\":\"b\"\\}",
+                    "\\{\"n\":[0-9]{1,3}\\}",
+                    Just("{".to_owned()), Just("}".to_owned()), Just(String::new()),
+                ], 0..12),
+        ) {
+            let text = lines.join("\n");
+            let (names, records) = read(text.as_bytes(), "b");
+            let mut all = 0;
+            json::for_each(&mut text.as_bytes(), None, &mut |_| { all += 1; ControlFlow::Continue(()) }).expect("in memory");
+            prop_assert_eq!(names.len() + records.len(), all, "{}", text);
+        }
+    }
+}
