@@ -7,7 +7,7 @@
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use memchr::memmem::Finder;
 
 use super::json;
 
@@ -21,6 +21,8 @@ const PARTED: [&str; 2] = ["}{", "} {"];
 pub enum Line<'a> {
     /// The name of its event; the answer says whether the record is wanted.
     Named(&'a str),
+    /// A line that looks like one object; [`Wanted::Yes`] says that it is not.
+    Whole(&'a [u8]),
     /// A record, or what cannot be read as one.
     Piece(json::Piece<'a>),
 }
@@ -29,36 +31,33 @@ pub enum Line<'a> {
 pub enum Wanted {
     /// It is done with.
     No,
-    /// Its record follows.
+    /// It is to be given again, as the next kind of line.
     Yes,
 }
 
 /// Finds the name of an event in a line.
 pub struct Glance {
-    needles: AhoCorasick,
+    name: Finder<'static>,
+    /// Where one of these stands in a line, the record is wanted in any case.
+    others: Vec<Finder<'static>>,
 }
 
 impl Glance {
-    /// `name` is the key of the event's name; where one of `keys` stands in a line too, its record is wanted in any case.
-    pub fn new(name: &str, keys: &[&str]) -> Option<Glance> {
-        let keys = std::iter::once(name).chain(keys.iter().copied()).map(|key| format!("\"{key}\""));
-        let needles = keys.chain(PARTED.map(str::to_owned));
-        let needles = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .ascii_case_insensitive(true)
-            .build(needles)
-            .ok()?;
-        Some(Glance { needles })
+    /// `name` is the key of the event's name, `keys` are those whose presence says that the rest has to be looked at.
+    pub fn new(name: &str, keys: &[&str]) -> Glance {
+        let finder = |text: &str| Finder::new(text).into_owned();
+        let others = keys.iter().map(|key| finder(&format!("\"{key}\""))).chain(PARTED.map(finder));
+        Glance { name: finder(&format!("\"{name}\"")), others: others.collect() }
     }
 
     /// The name, if it stands there once, plainly, and nothing else that matters does.
     fn name<'l>(&self, line: &'l [u8]) -> Option<&'l str> {
-        let mut found = self.needles.find_iter(line);
-        let key = found.next().filter(|m| m.pattern().as_usize() == 0)?;
-        if found.next().is_some() {
+        let end = self.name.find(line)? + self.name.needle().len();
+        let after = &line[end..];
+        if self.name.find(after).is_some() || self.others.iter().any(|other| other.find(line).is_some()) {
             return None;
         }
-        let rest = line[key.end()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+        let rest = after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
         let name = &rest[..memchr::memchr(b'"', rest)?];
         // What is quoted, escaped or structured in itself is read as JSON reads it.
         let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'/' | b' ');
@@ -100,7 +99,7 @@ pub fn for_each(reader: &mut dyn Read, glance: &Glance, f: &mut dyn FnMut(Line<'
                 Some(name) => f(Line::Named(name)),
                 None => Wanted::Yes,
             };
-            if matches!(wanted, Wanted::Yes) {
+            if matches!(wanted, Wanted::Yes) && matches!(f(Line::Whole(line)), Wanted::Yes) {
                 pieces(&mut &line[..], f)?;
             }
             done += end + 1;
@@ -125,7 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn glance() -> Glance {
-        Glance::new("eventType", &["_raw"]).expect("few needles")
+        Glance::new("eventType", &["_raw"])
     }
 
     /// Names passed over, and pieces.
@@ -133,6 +132,13 @@ mod tests {
         let (mut names, mut records) = (Vec::new(), Vec::new());
         let mut f = |line: Line<'_>| match line {
             Line::Named(name) if name == want => Wanted::Yes,
+            Line::Whole(line) => match serde_json::from_slice::<serde_json::Value>(line) {
+                Ok(_) => {
+                    records.push(Ok(String::from_utf8_lossy(line).into_owned()));
+                    Wanted::No
+                }
+                Err(_) => Wanted::Yes,
+            },
             Line::Named(name) => {
                 names.push(name.to_owned());
                 Wanted::No
@@ -153,7 +159,6 @@ mod tests {
     fn names_are_seen_at_a_glance() {
         let name = |line: &str| glance().name(line.as_bytes()).map(str::to_owned);
         assert_eq!(name(r#"{"a":1,"eventType" : "user.session.start","b":{}}"#).as_deref(), Some("user.session.start"));
-        assert_eq!(name(r#"{"EventType":"x"}"#).as_deref(), Some("x"));
         for unclear in [
             r#"{"a":"\"eventType\":\"x\""}"#,
             r#"{"eventType":"x","d":{"eventType":"y"}}"#,
@@ -163,6 +168,7 @@ mod tests {
             r#"{"eventType":"x"}{"eventType":"x"}"#,
             r#"{"eventType":"x"} {"b":1}"#,
             r#"{"eventType":""}"#,
+            r#"{"EventType":"x"}"#,
             r#"{"a":"eventType"}"#,
             r#"{"a":1}"#,
         ] {

@@ -502,8 +502,8 @@ impl Decoder {
     ) -> Result<(), Broken> {
         self.prepare(mapping);
         let glance = mapping.glance().filter(|_| envelope.is_none());
-        let done = match glance.and_then(|(name, keys)| Some((name, lines::Glance::new(name, &keys)?))) {
-            Some((name, glance)) => self.source_lines(mapping, name, &glance, &mut reader),
+        let done = match glance {
+            Some((name, keys)) => self.source_lines(mapping, name, &lines::Glance::new(name, &keys), &mut reader),
             None => json::for_each(&mut reader, envelope, &mut |piece| {
                 self.source_piece(mapping, &piece);
                 ControlFlow::Continue(())
@@ -539,6 +539,14 @@ impl Decoder {
                 self.source_piece(mapping, &piece);
                 lines::Wanted::No
             }
+            lines::Line::Whole(line) => match serde_json::from_slice::<Value>(line) {
+                Ok(value) => {
+                    self.input.read += 1;
+                    self.source_record(mapping, &value, &|| String::from_utf8_lossy(line).into_owned());
+                    lines::Wanted::No
+                }
+                Err(_) => lines::Wanted::Yes,
+            },
             lines::Line::Named(name) => {
                 if !names.contains_key(name) {
                     let passed = if mapping.wants(name) { None } else { self.reason_of_name(mapping, key, name) };
