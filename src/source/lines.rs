@@ -92,7 +92,7 @@ pub fn for_each(reader: &mut dyn Read, glance: &Glance, f: &mut dyn FnMut(Line<'
         let mut done = 0;
         while let Some(end) = memchr::memchr(b'\n', &held[done..]) {
             let line = held[done..done + end].trim_ascii_end();
-            if !(line.starts_with(b"{") && line.ends_with(b"}")) && !line.is_empty() {
+            if !(line.is_empty() || line.starts_with(b"{") && line.ends_with(b"}")) {
                 return pieces(&mut held[done..].chain(reader), f);
             }
             let wanted = match glance.name(line) {
