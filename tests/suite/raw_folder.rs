@@ -157,3 +157,48 @@ fn day_and_month_are_told_by_the_file_or_by_the_config_and_never_guessed() {
     let (accepted, rejected, _) = read("", both);
     assert_eq!((accepted, rejected), (2, 1));
 }
+
+#[test]
+fn of_several_approvals_the_request_or_the_strictest_decides() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let request = |number: &str, who: &str, approval: &str, set: &str| {
+        json!({"number": number, "opened_at": "2026-07-17 08:00:00", "requested_for.email": who, "approval": approval,
+            "approval_set": set, "opened_by": {"link": "x", "value": "681ccaf9c0a8016400b98a06818d5109"}})
+    };
+    let approval = |number: &str, who: &str, state: &str| {
+        json!({"sysapproval.number": number, "approver.email": who, "state": state, "sys_updated_on": "2026-07-17 08:05:00",
+            "approver": {"link": "x", "value": "681ccaf9c0a8016400b98a06818d5103"}})
+    };
+    let requests = [
+        request("RITM0010011", "a@x.example", "approved", "2026-07-17 08:06:00"),
+        request("RITM0010012", "b@x.example", "not requested", ""),
+        request("RITM0010013", "c@x.example", "not requested", ""),
+        request("RITM0010014", "d@x.example", "approved", "2026-07-17 08:06:00"),
+        request("RITM0010014", "e@x.example", "approved", "2026-07-17 08:06:00"),
+    ];
+    let approvals = [
+        approval("RITM0010011", "p@x.example", "requested"),
+        approval("RITM0010012", "p@x.example", "approved"),
+        approval("RITM0010012", "q@x.example", "requested"),
+        approval("RITM0010013", "p@x.example", "approved"),
+        approval("RITM0010013", "q@x.example", "rejected"),
+    ];
+    let mut events = "event_id,occurred_at,system,action,target,ticket\n".to_owned();
+    for (id, who) in [("11", "a"), ("12", "b"), ("13", "c"), ("14", "d")] {
+        let line = format!("{id},2026-07-17T09:00:00Z,okta,password-reset,{who}@x.example,RITM00100{id}\n");
+        events.push_str(&line);
+    }
+    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).expect("written");
+    write("events.csv", events);
+    write("requests.json", json!({"result": requests}).to_string());
+    write("approvals.json", json!({"result": approvals}).to_string());
+    let report = audit(&[folder.path().to_owned()], Config::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_adds_up(&report);
+    let decisions = ["11", "12", "13", "14"].map(|id| fact(&report, id, "approval_decision"));
+    assert_eq!(decisions, [json!("approved"), json!("pending"), json!("rejected"), json!("approved")]);
+    // Two requests of one number about two people: the second is no record of the first.
+    let rejected: Vec<(&str, u64)> = report.rejected.iter().map(|r| (r.file.as_str(), r.record)).collect();
+    assert_eq!(rejected, [("requests.json", 5)]);
+    let merged: Vec<u64> = report.assessment.inputs.iter().map(|i| i.merged).collect();
+    assert_eq!(merged.iter().sum::<u64>(), 5);
+}
