@@ -219,7 +219,7 @@ fn finding(i: u64) -> Finding {
             ("prior_used_after".to_owned(), json!(1)),
             ("action".to_owned(), json!("password-reset")),
         ]),
-        requirements: vec!["nist-csf-2:PR.AA-01".to_owned(), "owasp-nhi-2025:NHI1:2025".to_owned()],
+        requirements: ["nist-csf-2:PR.AA-01".to_owned(), "owasp-nhi-2025:NHI1:2025".to_owned()].into(),
         source_file: "event.csv".to_owned(),
         source_record: i,
         waiver: String::new(),

@@ -5,12 +5,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, ChunkedArray, IntoSeries, NamedFrom, PlSmallStr, Series};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::framework::Framework;
+use super::framework::{Framework, Requirement};
 use super::waiver::{State, Waiver};
 use crate::check::catalogue::{Catalogue, Check};
 use crate::check::predicate::Columns;
@@ -425,6 +426,8 @@ impl Judge<'_> {
         let mut out = self.empty();
         let columns = Cached { block, series: RefCell::default() };
         let n = block.len();
+        let scope = |r: &Requirement| r.scope_of(B::KIND).map(|p| p.eval(&columns));
+        let scopes: Vec<Vec<_>> = self.frameworks.iter().map(|f| f.requirements.iter().map(scope).collect()).collect();
         let mut marks: Vec<Option<Vec<Mark>>> = vec![None; self.catalogue.checks.len()];
         for (c, check) in self.catalogue.checks.iter().enumerate() {
             if check.subject != B::KIND {
@@ -440,12 +443,12 @@ impl Judge<'_> {
                     Verdict::Indeterminate => Mark::Indeterminate,
                 });
             }
-            self.failures(block, check, &columns, &mut column, &mut out);
+            self.failures(block, check, &columns, &scopes, &mut column, &mut out);
             self.indeterminate(check, &columns, &applies, &column, &mut out.missing[c]);
             tally(&mut out.checks[c], &column);
             marks[c] = Some(column);
         }
-        self.aggregate(direct, &columns, &marks, &mut out);
+        self.aggregate(direct, &scopes, &marks, &mut out);
         if self.keep == Keep::Subjects {
             self.subjects(block, &marks, &mut out);
         }
@@ -470,6 +473,7 @@ impl Judge<'_> {
         block: &B,
         check: &Check,
         columns: &Cached<'_, B>,
+        scopes: &Scopes,
         column: &mut [Mark],
         out: &mut Judged,
     ) {
@@ -479,8 +483,8 @@ impl Judge<'_> {
         }
         let (severity, escalation) = self.severities(check, columns);
         let evidence = check.facts(self.registry);
-        let none = Vec::new();
-        let requirements = self.requirements.get(&check.id).unwrap_or(&none);
+        let requirements: Arc<[String]> =
+            self.requirements.get(&check.id).map(|r| r.as_slice().into()).unwrap_or_default();
         let mut found: Vec<Found> = rows
             .iter()
             .map(|&i| {
@@ -523,7 +527,7 @@ impl Judge<'_> {
             })
             .collect();
         self.waive(block, check, &rows, &mut found, out);
-        self.contextual(block, check, &rows, &mut found);
+        self.contextual(scopes, check, &rows, &mut found);
         for (&i, f) in rows.iter().zip(&found) {
             if f.finding.state == FindingState::Waived {
                 column[i] = Mark::Waived;
@@ -564,17 +568,14 @@ impl Judge<'_> {
     }
 
     /// Names the requirements whose scope leaves a failing subject out. Where the scope cannot tell, it leaves nobody out.
-    fn contextual<B: Block>(&self, block: &B, check: &Check, rows: &[usize], found: &mut [Found]) {
-        for framework in self.frameworks {
-            let of_check = framework
-                .requirements
-                .iter()
-                .filter(|r| r.direct.iter().chain(&r.supporting).any(|id| *id == check.id));
-            for requirement in of_check {
-                let Some(scope) = requirement.scope_of(B::KIND) else { continue };
-                let within = scope.eval(&Failing { block, rows, findings: found });
-                let outside: Vec<bool> = within.iter().map(|x| x == Some(false)).collect();
-                for (f, _) in found.iter_mut().zip(outside).filter(|(_, out)| *out) {
+    fn contextual(&self, scopes: &Scopes, check: &Check, rows: &[usize], found: &mut [Found]) {
+        for (framework, scopes) in self.frameworks.iter().zip(scopes) {
+            for (requirement, scope) in framework.requirements.iter().zip(scopes) {
+                let Some(scope) = scope else { continue };
+                if !requirement.direct.iter().chain(&requirement.supporting).any(|id| *id == check.id) {
+                    continue;
+                }
+                for (_, f) in rows.iter().zip(&mut *found).filter(|(i, _)| scope.get(**i) == Some(false)) {
                     f.finding.contextual.push(format!("{}:{}", framework.id, requirement.id));
                 }
             }
@@ -625,13 +626,7 @@ impl Judge<'_> {
         }
     }
 
-    fn aggregate<B: Block>(
-        &self,
-        direct: &Direct,
-        columns: &Cached<'_, B>,
-        marks: &[Option<Vec<Mark>>],
-        out: &mut Judged,
-    ) {
+    fn aggregate(&self, direct: &Direct, scopes: &Scopes, marks: &[Option<Vec<Mark>>], out: &mut Judged) {
         let worst = |ids: &mut dyn Iterator<Item = usize>| worst(marks, ids);
         for (k, control) in Control::ALL.iter().enumerate() {
             let checks = &self.catalogue.checks;
@@ -641,9 +636,9 @@ impl Judge<'_> {
             }
         }
         for (f, framework) in self.frameworks.iter().enumerate() {
-            for (r, requirement) in framework.requirements.iter().enumerate() {
+            for r in 0..framework.requirements.len() {
                 let Some(mut all) = worst(&mut direct[f][r].iter().copied()) else { continue };
-                if let Some(scope) = requirement.scope_of(B::KIND).map(|p| p.eval(columns)) {
+                if let Some(scope) = &scopes[f][r] {
                     let inside = |(mark, inside): (Mark, Option<bool>)| match inside {
                         Some(true) => Some(mark),
                         Some(false) => None,
@@ -732,6 +727,9 @@ impl Judge<'_> {
 
 /// By framework and requirement the checks that are direct evidence, as positions in the catalogue.
 type Direct = [Vec<Vec<usize>>];
+
+/// By framework and requirement which subjects of a block its scope takes in; null where it has none.
+type Scopes = [Vec<Option<BooleanChunked>>];
 
 /// The worst mark of each subject over some checks; null where none of them is about subjects of the kind.
 fn worst(marks: &[Option<Vec<Mark>>], checks: &mut dyn Iterator<Item = usize>) -> Option<Vec<Mark>> {

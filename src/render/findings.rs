@@ -283,7 +283,7 @@ pub(super) mod tests {
                 (text.to_owned(), Value::Null),
                 ("alpha".to_owned(), json!(1.5)),
             ]),
-            requirements: vec![t(), "nist-csf:PR.AA-01".to_owned()],
+            requirements: [t(), "nist-csf:PR.AA-01".to_owned()].into(),
             source_file: t(),
             source_record: number,
             waiver: t(),

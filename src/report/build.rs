@@ -296,7 +296,13 @@ fn checks(work: &Work<'_>) -> Vec<CheckResult> {
                 let mut names: Vec<_> = missing.iter().collect();
                 names.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), (*name).clone()));
                 let names: Vec<String> = names.iter().take(3).map(|(name, _)| (*name).clone()).collect();
-                format!("{} of {} could not be judged: {}", counts.indeterminate, counts.population, names.join(", "))
+                // Subjects whose applicability is not known are among those it may apply to.
+                let concerned = counts.population - counts.not_applicable;
+                format!(
+                    "{} of {concerned} it applies to could not be judged: {}",
+                    counts.indeterminate,
+                    names.join(", ")
+                )
             });
         }
         let short = short_inputs(work, check);
@@ -731,21 +737,28 @@ fn stories(work: &Work<'_>, found: &[Found], limit: Option<&BTreeSet<Key>>) -> (
             by.entry(*key).or_default();
         }
     }
-    let mut ranked: Vec<(Vec<std::cmp::Reverse<u64>>, Key)> = by
+    // Of equals the first by name: the numbers behind the keys are not the organisation's.
+    let name = |key: Key| {
+        let id = work.world.register.identity_of(key);
+        let text = |id: u32| work.world.register.identities[id as usize].id;
+        let text = id.map_or_else(|| key - work.world.register.identities.len() as Key, text);
+        work.world.settled.texts.get(text)
+    };
+    let mut ranked: Vec<(Vec<std::cmp::Reverse<u64>>, &str, Key)> = by
         .iter()
         .filter(|(_, fs)| limit.is_some() || !open(fs).is_empty())
         .map(|(key, fs)| {
             let n = open(fs);
-            (Severity::ALL.map(|s| std::cmp::Reverse(n.get(&s).copied().unwrap_or(0))).to_vec(), *key)
+            (Severity::ALL.map(|s| std::cmp::Reverse(n.get(&s).copied().unwrap_or(0))).to_vec(), name(*key), *key)
         })
         .collect();
     ranked.sort();
     ranked.truncate(MOST_CONCERNED);
-    let wanted: BTreeSet<Key> = ranked.iter().map(|r| r.1).collect();
+    let wanted: BTreeSet<Key> = ranked.iter().map(|r| r.2).collect();
     let mut moments = moments(work, &wanted);
     let stories = ranked
         .into_iter()
-        .map(|(_, key)| {
+        .map(|(_, _, key)| {
             let mut timeline = moments.remove(&key).unwrap_or_default();
             timeline.sort_by(|a, b| (a.0, &a.1.kind, &a.1.text).cmp(&(b.0, &b.1.kind, &b.1.text)));
             story(work, key, &by[&key], open(&by[&key]), timeline)

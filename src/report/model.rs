@@ -5,6 +5,7 @@
 //! UTC with `Z`; null always means "not known" or "not given", never zero.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -810,7 +811,8 @@ pub struct Finding {
     /// Fact → value, keys sorted; null is "not reported".
     pub evidence: BTreeMap<String, Value>,
     /// `framework:id`.
-    pub requirements: Vec<String>,
+    #[serde(with = "shared")]
+    pub requirements: Arc<[String]>,
     /// Input path of the record that carries it.
     pub source_file: String,
     /// 1-based record number.
@@ -867,4 +869,19 @@ pub struct Subject {
     pub verdicts: BTreeMap<String, String>,
     /// Role (`event`, `ticket`, `person`, `workload`, `credential`) → `file:record`.
     pub sources: BTreeMap<String, String>,
+}
+
+/// A list that many findings share, as an array of its own in each.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(list: &Arc<[String]>, to: S) -> Result<S::Ok, S::Error> {
+        list.as_ref().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<[String]>, D::Error> {
+        Vec::<String>::deserialize(from).map(Arc::from)
+    }
 }

@@ -173,7 +173,7 @@ pub(super) fn data(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) -> Dat
         .iter()
         .map(|(f, _)| {
             let mut set: [Vec<usize>; 3] = Default::default();
-            for reference in &f.requirements {
+            for reference in f.requirements.iter() {
                 let place = match desk.bearing(&f.check, reference, &f.contextual) {
                     Bearing::Counted => 0,
                     Bearing::Beside => 1,

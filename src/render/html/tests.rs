@@ -75,7 +75,7 @@ fn finding(id: usize, severity: Severity) -> Finding {
             ("tier".into(), json!("standard")),
             ("notified".into(), Value::Null),
         ]),
-        requirements: vec!["nist-csf-2:PR.AA-01".into(), "nist-csf-2:PR.AA-05".into()],
+        requirements: ["nist-csf-2:PR.AA-01".to_owned(), "nist-csf-2:PR.AA-05".to_owned()].into(),
         source_file: "okta.json".into(),
         source_record: 1184,
         waiver: "W-1".into(),

@@ -1,6 +1,6 @@
 //! The page as the templates see it: every word chosen, every number formatted, every share computed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -590,7 +590,9 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
     let mut stories = stories(a, findings, &listed_ids, &desk);
     let concerned = a.identities_concerned.max(stories.len() as u64);
     let mut footnotes = Vec::new();
-    let referred: BTreeSet<&str> = findings.iter().flat_map(|f| &f.requirements).map(String::as_str).collect();
+    // Thousands of findings share a list: hashed before it is sorted.
+    let referred: HashSet<&str> = findings.iter().flat_map(|f| f.requirements.iter()).map(String::as_str).collect();
+    let referred: BTreeSet<&str> = referred.into_iter().collect();
     let frameworks: Vec<(bool, Framework)> =
         a.frameworks.iter().map(|f| (f.leading, framework(f, &desk, &referred, &mut footnotes))).collect();
     let (leading, others): (Vec<_>, Vec<_>) = frameworks.into_iter().partition(|(leading, _)| *leading);
@@ -1134,7 +1136,7 @@ fn groups<'a>(a: &Assessment, findings: &'a [Finding], desk: &Desk<'_>) -> (Vec<
 fn finding(f: &Finding, desk: &Desk<'_>) -> FindingView {
     let mut counted = Vec::new();
     let mut contextual = Vec::new();
-    for reference in &f.requirements {
+    for reference in f.requirements.iter() {
         match desk.bearing(&f.check, reference, &f.contextual) {
             Bearing::Counted => counted.push(reference.clone()),
             Bearing::Beside => {}
