@@ -249,7 +249,9 @@ fn read(
         progress(so_far, total);
     };
     progress(0, total);
-    let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.disk.clone()).collect();
+    let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.original.clone()).collect();
+    // Members of archives are hashed while others are read: none of them may go before.
+    let _scratch = inventory.scratch.clone();
     let (reading, hashes) = rayon::join(
         || source::read_all(inventory, &request.config, &tell),
         || disks.par_iter().map(|path| hash(path, request.input_hash)).collect::<Vec<_>>(),

@@ -7,12 +7,14 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use calamine::{Data, Reader as _, Xlsx};
+use calamine::{Data, ExcelDateTime, ExcelDateTimeType, Reader as _, Xlsx};
 
 use super::container::{self, Limit};
 
 /// Archives inside archives, no deeper.
 const DEEPEST: usize = 3;
+/// What a workbook that counts days from 1904 is behind.
+const DAYS_TO_1904: f64 = 1_462.0;
 /// Members of one archive.
 const MOST: usize = 200_000;
 
@@ -248,15 +250,22 @@ fn cell(data: &Data) -> String {
         Data::Float(n) => n.to_string(),
         Data::Int(n) => n.to_string(),
         Data::Bool(truth) => truth.to_string(),
-        Data::DateTime(at) if at.is_datetime() => day(at.as_f64()),
-        Data::DateTime(at) => at.as_f64().to_string(),
+        Data::DateTime(at) => {
+            // The parts are private without a feature that changes chrono for everybody; equality tells them.
+            let is = |of_1904| *at == ExcelDateTime::new(at.as_f64(), ExcelDateTimeType::DateTime, of_1904);
+            match (is(false), is(true)) {
+                (true, _) => day(at.as_f64()),
+                (_, true) => day(at.as_f64() + DAYS_TO_1904),
+                _ => at.as_f64().to_string(),
+            }
+        }
         Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
     }
 }
 
 /// A serial day number as a date, or as a wall clock where it has a time.
 fn day(serial: f64) -> String {
-    // 25,569 days lie between Excel's day 0 and 1970; a workbook of 1904 has been brought to 1900 by the reader.
+    // 25,569 days lie between Excel's day 0 and 1970.
     let micros = ((serial - 25_569.0) * crate::time::DAY as f64 / 1e6).round();
     if !(-6e10..2.5e11).contains(&micros) {
         return serial.to_string();
@@ -290,7 +299,9 @@ mod tests {
         tar.into_inner().expect("in memory")
     }
 
-    fn unpack_bytes(bytes: &[u8]) -> io::Result<(Vec<(String, Vec<u8>)>, Vec<(String, String)>)> {
+    type Read = (Vec<(String, Vec<u8>)>, Vec<(String, String)>);
+
+    fn unpack_bytes(bytes: &[u8]) -> io::Result<Read> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("archive");
         std::fs::write(&path, bytes).expect("written");
@@ -311,7 +322,10 @@ mod tests {
             let (members, skipped) = unpack_bytes(&bytes).expect("unpacks");
             assert_eq!(
                 members,
-                [("a!/b.json".to_owned(), b"{}".to_vec()), ("a!/in.zip!/deep/x.csv".to_owned(), b"a,b\n1,2\n".to_vec())]
+                [
+                    ("a!/b.json".to_owned(), b"{}".to_vec()),
+                    ("a!/in.zip!/deep/x.csv".to_owned(), b"a,b\n1,2\n".to_vec())
+                ]
             );
             assert!(skipped.is_empty());
         }

@@ -1,54 +1,231 @@
-//! From the bytes of a file to its text: gzip and zstd are read through, UTF-16 becomes UTF-8, byte order marks go.
+//! From the bytes of a file to its text: gzip and zstd are read through, UTF-16 becomes UTF-8, byte order marks go; what is neither
+//! JSON nor CSV becomes one of them.
 //!
 //! What a file is wrapped in is told by its first bytes, never by its name: exports are renamed, and a browser that
-//! unpacks a download keeps the `.gz`. What the text *means* is left to the readers of each format.
+//! unpacks a download keeps the `.gz`. What the text *means* is left to the readers of each format, archives to
+//! [`super::inventory`].
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use encoding_rs::{CoderResult, Decoder, UTF_16BE, UTF_16LE};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use flate2::bufread::MultiGzDecoder;
+
+use super::delimited::{self, Shape};
+use super::pump::pumped;
+use super::{evtx, ldif, parquet, xml};
 
 /// Blocks this large keep the cost of a system call out of sight.
 const BLOCK: usize = 1 << 20;
 
-/// Opens a file as a stream of text bytes.
+/// Bytes of a text that tell what it is.
+const GLANCE: usize = 256 << 10;
+/// What a packed file may unpack to whatever its size; a log of a day is less.
+const UNPACKED_FREE: u64 = 1 << 30;
+/// Beyond that, how many times its size. Logs pack to a tenth, the most repetitive to a fiftieth; a bomb to a thousandth.
+const UNPACKED_TIMES: u64 = 100;
+
+/// Opens a file as a stream of text bytes: JSON or CSV, whatever it was.
 ///
-/// gzip (every member of it) and zstd are decompressed; UTF-16 with a byte order mark is transcoded to UTF-8, a lone
-/// surrogate becoming U+FFFD; the mark of UTF-8 is dropped; any other bytes come as they are.
+/// gzip (every member of it) and zstd are decompressed; UTF-16 is transcoded to UTF-8, a lone surrogate becoming U+FFFD; the mark
+/// of UTF-8 is dropped. Event logs (EVTX), XML, LDIF and Parquet become JSON lines; tables with other separators or lines above their
+/// header become plain CSV, those in Windows-1252 UTF-8. Any other bytes come as they are.
 ///
 /// # Errors
 /// The file cannot be opened or read. Compressed data that stops before its end is an error of the reader, after
-/// every byte that could be had: its message says that the data ends early.
+/// every byte that could be had: its message says that the data ends early. So is data that unpacks to more than 1 GiB and
+/// to more than 100 times its size.
 pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    look(path).map(|(reader, _)| reader)
+}
+
+/// What [`open`] does to a file beyond unpacking it, in words; null where it gives the text as it is.
+///
+/// # Errors
+/// As for [`open`].
+pub fn manner(path: &Path) -> io::Result<Option<String>> {
+    look(path).map(|(_, manner)| manner)
+}
+
+type Looked = (Box<dyn Read + Send>, Option<String>);
+
+fn look(path: &Path) -> io::Result<Looked> {
+    if raw_head(path, parquet::MAGIC.len())? == parquet::MAGIC {
+        let path = path.to_owned();
+        return Ok((pumped(move |to| parquet::to_lines(&path, to)), Some("Parquet".to_owned())));
+    }
+    let (glance, reader) = glance(unpacked(path)?);
+    if glance.start.starts_with(evtx::MAGIC) {
+        let reader = glance.before(reader);
+        return Ok((pumped(move |to| evtx::to_lines(reader, to)), Some("Windows event log (EVTX)".to_owned())));
+    }
+    dressed(decoded(glance, reader))
+}
+
+/// The bytes of a file, decompressed where they are packed.
+pub(super) fn unpacked(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    let limit = Limit::of(path)?;
     let mut raw = BufReader::with_capacity(BLOCK, File::open(path)?);
-    match Packing::of(raw.fill_buf()?) {
-        Packing::None => text(raw),
-        Packing::Gzip => {
-            let unpacked = Named { inner: MultiGzDecoder::new(raw), packing: "gzip" };
-            text(BufReader::with_capacity(BLOCK, unpacked))
-        }
+    Ok(match Packing::of(raw.fill_buf()?) {
+        Packing::None => Box::new(raw),
+        Packing::Gzip => Box::new(Bounded { inner: Named { inner: MultiGzDecoder::new(raw), packing: "gzip" }, limit }),
         Packing::Zstd => {
-            let unpacked = Named { inner: zstd::stream::read::Decoder::with_buffer(raw)?, packing: "zstd" };
-            text(BufReader::with_capacity(BLOCK, unpacked))
+            let inner = zstd::stream::read::Decoder::with_buffer(raw)?;
+            Box::new(Bounded { inner: Named { inner, packing: "zstd" }, limit })
         }
+    })
+}
+
+/// The first bytes of a file as they lie on disk.
+pub(super) fn raw_head(path: &Path, n: usize) -> io::Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(n);
+    File::open(path)?.take(n as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// Whether these bytes begin compressed data.
+pub(super) fn is_packed(start: &[u8]) -> bool {
+    !matches!(Packing::of(start), Packing::None)
+}
+
+/// What a packed file may still unpack to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    allowed: u64,
+    left: u64,
+}
+
+impl Limit {
+    pub(super) fn of(path: &Path) -> io::Result<Limit> {
+        let allowed = std::fs::metadata(path)?.len().saturating_mul(UNPACKED_TIMES).max(UNPACKED_FREE);
+        Ok(Limit { allowed, left: allowed })
+    }
+
+    /// Takes `n` bytes off.
+    ///
+    /// # Errors
+    /// There were fewer left.
+    pub(super) fn spend(&mut self, n: u64) -> io::Result<()> {
+        self.left = self.left.checked_sub(n).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!(
+                    "it unpacks to more than {} MiB, which is refused (the limit is {} MiB or {UNPACKED_TIMES} times the size of the file, whichever is more); \
+                     unpack it yourself if it is meant to be so large",
+                    self.allowed >> 20,
+                    UNPACKED_FREE >> 20
+                ),
+            )
+        })?;
+        Ok(())
     }
 }
 
-/// Where the text of a file begins that can be read from any place: neither packed nor UTF-16. Null for others.
+struct Bounded<R> {
+    inner: R,
+    limit: Limit,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(into)?;
+        self.limit.spend(n as u64)?;
+        Ok(n)
+    }
+}
+
+/// Where the text of a file begins that can be read from any place: neither packed nor of another encoding or dress. Null for
+/// others.
 ///
 /// # Errors
 /// The file cannot be opened or read.
 pub fn plain_start(path: &Path) -> io::Result<Option<u64>> {
-    let mut start = Vec::with_capacity(4);
-    File::open(path)?.take(4).read_to_end(&mut start)?;
-    Ok(match (Packing::of(&start), start.as_slice()) {
-        (Packing::None, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => None,
-        (Packing::None, [0xef, 0xbb, 0xbf, ..]) => Some(3),
-        (Packing::None, _) => Some(0),
-        _ => None,
+    let start = raw_head(path, GLANCE)?;
+    let mark = match (Packing::of(&start), start.as_slice()) {
+        (Packing::None, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => return Ok(None),
+        (Packing::None, [0xef, 0xbb, 0xbf, ..]) => 3,
+        (Packing::None, _) => 0,
+        _ => return Ok(None),
+    };
+    let text = &start[mark..];
+    let plain = Kind::of(text) == Kind::Table && !windows_1252(text);
+    Ok((plain && Shape::of(text) == Shape::PLAIN).then_some(mark as u64))
+}
+
+/// What text is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Xml,
+    Ldif,
+    Table,
+    /// No text at all: it comes as it is, for recognition to refuse.
+    Binary,
+}
+
+impl Kind {
+    fn of(text: &[u8]) -> Kind {
+        match text.trim_ascii_start().first() {
+            Some(b'{' | b'[') => Kind::Json,
+            Some(b'<') => Kind::Xml,
+            _ if memchr::memchr(0, text).is_some() => Kind::Binary,
+            _ if ldif::looks_like(text) => Kind::Ldif,
+            _ => Kind::Table,
+        }
+    }
+}
+
+/// Brings text to JSON or to plain CSV.
+fn dressed(decoded: Box<dyn Read + Send>) -> io::Result<Looked> {
+    let (glance, reader) = glance(decoded);
+    let kind = Kind::of(&glance.start);
+    let foreign = kind == Kind::Table && windows_1252(&glance.start);
+    let shape = if kind == Kind::Table { Shape::of(&glance.start) } else { Shape::PLAIN };
+    let mut reader: Box<dyn Read + Send> = Box::new(glance.before(reader));
+    if foreign {
+        reader = Box::new(Transcoded::new(reader, WINDOWS_1252));
+    }
+    let buffered = |reader| BufReader::with_capacity(BLOCK, reader);
+    let told = |what: &str| Some(what.to_owned());
+    Ok(match kind {
+        Kind::Json | Kind::Binary => (reader, None),
+        Kind::Xml => (pumped(move |to| xml::to_lines(buffered(reader), to)), told("XML")),
+        Kind::Ldif => (pumped(move |to| ldif::to_lines(buffered(reader), to)), told("LDIF")),
+        Kind::Table => {
+            let encoding = foreign.then(|| "text in Windows-1252".to_owned());
+            let manner: Vec<String> = encoding.into_iter().chain(shape.told()).collect();
+            let manner = (!manner.is_empty()).then(|| manner.join(", "));
+            match shape == Shape::PLAIN {
+                true => (reader, manner),
+                false => (pumped(move |to| delimited::to_csv(buffered(reader), shape, to)), manner),
+            }
+        }
     })
+}
+
+/// Text that is no UTF-8 anywhere it could be, and nothing but text otherwise. A file with both is UTF-8 with broken cells.
+fn windows_1252(text: &[u8]) -> bool {
+    let mut foreign = false;
+    let mut chunks = text.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        if !chunk.valid().is_ascii() {
+            return false;
+        }
+        // The glance may end within a character.
+        let cut = chunks.peek().is_none() && text.len() == GLANCE;
+        foreign |= !chunk.invalid().is_empty() && !cut;
+    }
+    foreign && !text.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n'))
+}
+
+/// UTF-16 without a mark, told by the zeros of its first letters.
+fn utf_16(text: &[u8]) -> Option<&'static Encoding> {
+    match text {
+        [a, 0, b, 0, ..] if *a != 0 && *b != 0 => Some(UTF_16LE),
+        [0, a, 0, b, ..] if *a != 0 && *b != 0 => Some(UTF_16BE),
+        _ => None,
+    }
 }
 
 /// The first `n` bytes of the text of a file, fewer if it is shorter, for recognising what it is.
@@ -102,43 +279,39 @@ impl<R: Read> Read for Named<R> {
     }
 }
 
-fn text<R: BufRead + Send + 'static>(mut reader: R) -> io::Result<Box<dyn Read + Send>> {
-    // A decompressor may hand out its first byte alone; a byte order mark has up to three.
-    let mut start = [0_u8; 3];
-    let mut known = 0;
-    let mut failed = None;
-    while known < start.len() {
-        match reader.read(&mut start[known..]) {
-            Ok(0) => break,
-            Ok(n) => known += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                failed = Some(error);
-                break;
-            }
-        }
+/// The beginning of a stream, and why it could not be read on.
+struct Glance {
+    start: Vec<u8>,
+    failed: Option<io::Error>,
+}
+
+impl Glance {
+    /// The stream with its beginning put back.
+    fn before<R>(self, reader: R) -> Started<R> {
+        Started { start: self.start, given: 0, failed: self.failed, reader }
     }
-    let start = &start[..known];
-    let (encoding, mark) = match start {
+}
+
+fn glance<R: Read>(mut reader: R) -> (Glance, R) {
+    let mut start = Vec::new();
+    let failed = reader.by_ref().take(GLANCE as u64).read_to_end(&mut start).err();
+    (Glance { start, failed }, reader)
+}
+
+/// Text as UTF-8, without a mark.
+fn decoded(mut glance: Glance, reader: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
+    let (encoding, mark) = match glance.start.as_slice() {
         [0xff, 0xfe, ..] => (Some(UTF_16LE), 2),
         [0xfe, 0xff, ..] => (Some(UTF_16BE), 2),
-        [0xef, 0xbb, 0xbf] => (None, 3),
-        _ => (None, 0),
+        [0xef, 0xbb, 0xbf, ..] => (None, 3),
+        start => (utf_16(start), 0),
     };
-    let rest = Started { start: start[mark..].to_vec(), given: 0, failed, reader };
-    Ok(match encoding {
+    glance.start.drain(..mark);
+    let rest = glance.before(reader);
+    match encoding {
         None => Box::new(rest),
-        Some(encoding) => Box::new(Transcoded {
-            inner: rest,
-            decoder: encoding.new_decoder_without_bom_handling(),
-            raw: vec![0; BLOCK],
-            from: 0,
-            until: 0,
-            at_end: false,
-            out: Vec::new(),
-            given: 0,
-        }),
-    })
+        Some(encoding) => Box::new(Transcoded::new(rest, encoding)),
+    }
 }
 
 /// A reader of which the first bytes were already taken, and that may have failed right after them.
@@ -173,6 +346,13 @@ struct Transcoded<R> {
     at_end: bool,
     out: Vec<u8>,
     given: usize,
+}
+
+impl<R: Read> Transcoded<R> {
+    fn new(inner: R, encoding: &'static Encoding) -> Self {
+        let decoder = encoding.new_decoder_without_bom_handling();
+        Transcoded { inner, decoder, raw: vec![0; BLOCK], from: 0, until: 0, at_end: false, out: Vec::new(), given: 0 }
+    }
 }
 
 impl<R: Read> Read for Transcoded<R> {
@@ -238,7 +418,7 @@ mod tests {
     fn plain_bytes_come_as_they_are() {
         assert_eq!(read(b"").expect("reads"), b"");
         assert_eq!(read(b"a").expect("reads"), b"a");
-        assert_eq!(read(b"\xe9t\xe9").expect("reads"), b"\xe9t\xe9");
+        assert_eq!(read(b"\xe9t\xe9\x01").expect("reads"), b"\xe9t\xe9\x01");
         assert_eq!(read("\u{feff}a,b".as_bytes()).expect("reads"), b"a,b");
     }
 
@@ -278,6 +458,42 @@ mod tests {
         let mut odd = utf16("ab", u16::to_le_bytes);
         odd.push(0x61);
         assert_eq!(read(&odd).expect("reads"), "ab\u{fffd}".as_bytes());
+    }
+
+    #[test]
+    fn tables_of_another_encoding_are_read_if_all_of_them_is() {
+        assert_eq!(read(b"id,name\n1,M\xfcller\n").expect("reads"), "id,name\n1,Müller\n".as_bytes());
+        let both = "id,name\n1,Müller\n2,".bytes().chain([0xfc, b'\n']).collect::<Vec<u8>>();
+        assert_eq!(read(&both).expect("reads"), both);
+        assert_eq!(read(b"a\0,\0b\0\n\0").expect("reads"), b"a,b\n");
+        let told = |bytes: &[u8]| manner(file(bytes).path()).expect("looks");
+        assert_eq!(told(b"a;b\n\xe9;1\n").as_deref(), Some("text in Windows-1252, fields separated by semicolons"));
+        assert_eq!(told(b"a,b\n"), None);
+        assert_eq!(plain_start(file(b"\xef\xbb\xbfa,b\n").path()).expect("looks"), Some(3));
+        assert_eq!(plain_start(file(b"a;b\n").path()).expect("looks"), None);
+        assert_eq!(plain_start(file(b"a,b\n\xe9,1\n").path()).expect("looks"), None);
+    }
+
+    #[test]
+    fn what_unpacks_to_far_more_than_it_is_is_refused() {
+        let mut bounded = Bounded { inner: io::repeat(b'x'), limit: Limit { allowed: 5 << 20, left: 5 << 20 } };
+        let mut out = Vec::new();
+        let error = bounded.read_to_end(&mut out).expect_err("too much");
+        assert!(error.to_string().contains("more than 5 MiB"), "{error}");
+        assert!(out.len() <= 5 << 20);
+        let small = Limit::of(file(b"x").path()).expect("a size");
+        assert_eq!(small.allowed, UNPACKED_FREE);
+    }
+
+    #[test]
+    fn containers_become_text() {
+        let event = "<Event><System><EventID>4724</EventID></System></Event>";
+        let line = "{\"Event\":{\"System\":{\"EventID\":\"4724\"}}}\n";
+        assert_eq!(read(event.as_bytes()).expect("reads"), line.as_bytes());
+        assert_eq!(read(&gzip(&utf16(event, u16::to_le_bytes))).expect("reads"), line.as_bytes());
+        assert_eq!(read(b"dn: CN=a\ncn: a\n").expect("reads"), b"{\"dn\":\"CN=a\",\"cn\":\"a\"}\n");
+        assert!(read(b"ElfFile\0").expect_err("it is cut off").to_string().contains("header"));
+        assert!(read(b"PAR1PAR1").is_err());
     }
 
     #[test]

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(read(shell).1, "Name,Enabled\nAnn,True\n");
         let titled = "Terminations,,\nRun on,,\n,,\nID,Name,End\n7,Ann,2026-08-31\n,,\n";
         assert_eq!(read(titled), (Shape { separator: b',', above: 3 }, "ID,Name,End\n7,Ann,2026-08-31\n".to_owned()));
-        assert_eq!(Shape::of(b"Report\n\nid;name;end\n7;Ann;x\n"), Shape { separator: b';', above: 2 });
+        assert_eq!(read("Report\n\nid;name;end\n7;Ann;x\n").1, "id,name,end\n7,Ann,x\n");
     }
 
     proptest::proptest! {

@@ -461,7 +461,17 @@ mod tests {
         // As the tools of others count them.
         let of = |id: &str| counts.get(&("security.evtx".to_owned(), id.to_owned())).copied().unwrap_or_default();
         assert_eq!(
-            [of("all"), of("broken"), of("4738"), of("4722"), of("4724"), of("4723"), of("4781"), of("4624"), of("4720")],
+            [
+                of("all"),
+                of("broken"),
+                of("4738"),
+                of("4722"),
+                of("4724"),
+                of("4723"),
+                of("4781"),
+                of("4624"),
+                of("4720")
+            ],
             [2261, 0, 10, 2, 1, 1, 14, 583, 2],
             "{counts:?}"
         );

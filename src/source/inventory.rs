@@ -1,13 +1,17 @@
 //! Which files there are, and what each of them is: decided from content, or by the config.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
+use std::sync::Arc;
+
+use rayon::prelude::*;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::mapping::SourceMapping;
-use super::{SourceError, container, json};
+use super::{SourceError, archive, container, json};
 use crate::config::{Config, Placed};
 use crate::mappings::{MappingKind, Mappings};
 use crate::table::Table;
@@ -36,8 +40,10 @@ pub enum Recognised {
 pub struct Found {
     /// As printed: relative to the folder common to all that was named, with `/`.
     pub path: String,
-    /// Where it lies.
+    /// Where its text is read from: of a member of an archive, where it was unpacked to.
     pub disk: PathBuf,
+    /// What is hashed for the manifest: the file itself; of a member of an archive, the member.
+    pub original: PathBuf,
     /// Size on disk.
     pub bytes: u64,
     /// How to read it.
@@ -58,11 +64,24 @@ pub struct Inventory {
     pub mappings: Vec<SourceMapping>,
     /// Where config and inputs lie to each other: what the config says of an earlier run, else as found.
     pub placed: Placed,
+    /// Where members of archives were unpacked to; gone with the last of its owners.
+    pub scratch: Option<Arc<TempDir>>,
 }
 
 struct Candidate {
     disk: PathBuf,
     named: bool,
+    /// The archive it is a member of, and what was made of it.
+    member: Option<Membership>,
+}
+
+struct Membership {
+    /// Where the archive lies.
+    archive: PathBuf,
+    /// What stands behind the archive's path in its label.
+    inner: String,
+    note: Option<String>,
+    original: PathBuf,
 }
 
 impl Inventory {
@@ -84,10 +103,10 @@ impl Inventory {
                 roots.push(disk);
             } else {
                 roots.push(disk.parent().unwrap_or(Path::new("/")).to_owned());
-                found.push(Candidate { disk, named: true });
+                found.push(Candidate { disk, named: true, member: None });
             }
         }
-        Inventory::recognise_all(&common(&roots), found, config, mappings)
+        Inventory::recognise_all(&common(&roots), found, None, config, mappings)
     }
 
     /// The files of an earlier run, by their paths below `root`; what else lies there is not looked at.
@@ -107,13 +126,16 @@ impl Inventory {
         };
         let root = std::fs::canonicalize(root).map_err(|e| unreadable(root, e))?;
         // Not canonicalised: a link that now leads elsewhere must not change the path.
-        let found = paths.iter().map(|path| Candidate { disk: root.join(path), named: false }).collect();
-        Inventory::recognise_all(&root, found, config, mappings)
+        let only: BTreeSet<String> = paths.iter().cloned().collect();
+        let files: BTreeSet<&str> = paths.iter().map(|path| path.split("!/").next().unwrap_or(path)).collect();
+        let found = files.iter().map(|path| Candidate { disk: root.join(path), named: false, member: None }).collect();
+        Inventory::recognise_all(&root, found, Some(&only), config, mappings)
     }
 
     fn recognise_all(
         root: &Path,
         found: Vec<Candidate>,
+        only: Option<&BTreeSet<String>>,
         config: &Config,
         mappings: &Mappings,
     ) -> Result<Inventory, SourceError> {
@@ -134,30 +156,72 @@ impl Inventory {
         seen.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()).then(b.1.named.cmp(&a.1.named)));
         seen.dedup_by(|a, b| a.0 == b.0);
         let mut matched = vec![false; config.inputs.len()];
-        let mut inventory = Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources, placed };
-        for (path, candidate) in seen {
-            let by_config = relative(&inputs_at.join(&path), &base);
-            let rule = config.inputs.iter().position(|i| i.matcher.is_match(&by_config));
-            let bytes = std::fs::metadata(&candidate.disk).map(|m| m.len()).unwrap_or(0);
-            let wanted = rule.and_then(|r| config.inputs[r].mapping.as_deref());
+        let mut inventory =
+            Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources, placed, scratch: None };
+        let mut seen = inventory.open_archives(seen)?;
+        if let Some(only) = only {
+            seen.retain(|(path, _)| only.contains(path));
+            inventory.skipped.clear();
+        }
+        let rules: Vec<Option<usize>> =
+            seen.iter().map(|(path, candidate)| candidate.rule(path, config, &inputs_at, &base)).collect();
+        let recognised: Vec<Decision> = seen
+            .par_iter()
+            .zip(&rules)
+            .map(|((_, candidate), rule)| {
+                inventory.recognise(&candidate.disk, rule.and_then(|r| config.inputs[r].mapping.as_deref()))
+            })
+            .collect();
+        // A named archive of which nothing can be read is as wrong as a named file.
+        let mut barren: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for (((path, candidate), rule), recognised) in seen.into_iter().zip(rules).zip(recognised) {
             if let Some(rule) = rule {
                 matched[rule] = true;
             }
-            match inventory.recognise(&candidate.disk, wanted)? {
-                Ok((as_what, because)) => {
-                    inventory.files.push(Found { path, disk: candidate.disk, bytes, as_what, because, rule });
+            let wanted = rule.and_then(|r| config.inputs[r].mapping.as_deref());
+            let original = candidate.member.as_ref().map_or(&candidate.disk, |member| &member.original).clone();
+            let bytes = std::fs::metadata(&original).map(|m| m.len()).unwrap_or(0);
+            match recognised? {
+                Ok((as_what, mut because)) => {
+                    let manner = container::manner(&candidate.disk).unwrap_or_default();
+                    let note = candidate.member.as_ref().and_then(|member| member.note.clone());
+                    for told in note.into_iter().chain(manner) {
+                        because = format!("{because}; {told}");
+                    }
+                    if let Some(member) = &candidate.member {
+                        barren.remove(&member.archive);
+                    }
+                    let disk = candidate.disk;
+                    inventory.files.push(Found { path, disk, original, bytes, as_what, because, rule });
+                }
+                Err(found) if candidate.member.is_some() => {
+                    if let Some(member) = candidate.member.filter(|_| candidate.named) {
+                        let readable = inventory.files.iter().any(|f| f.path.starts_with(&member.label_start(&path)));
+                        if !readable {
+                            barren.entry(member.archive).or_insert_with(|| format!("{}: {found}", member.inner));
+                        }
+                    }
+                    inventory.skipped.push((path, found));
                 }
                 Err(found) if candidate.named || wanted.is_some() => {
                     return Err(SourceError::Unrecognised {
                         path: candidate.disk,
                         found,
-                        hint: "`regrant list sources` shows what is read; name the mapping for this input in regrant.toml, or leave the file out"
+                        hint: "`regrant list sources` shows what is read, `regrant map FILE` proposes a mapping; name the mapping for this input in regrant.toml, or leave the file out"
                             .to_owned(),
                     });
                 }
                 Err(found) => inventory.skipped.push((path, found)),
             }
         }
+        if let Some((path, found)) = barren.into_iter().next() {
+            return Err(SourceError::Unrecognised {
+                path,
+                found: format!("nothing in this archive is recognised, beginning with {found}"),
+                hint: "`regrant list sources` shows what is read; leave the archive out".to_owned(),
+            });
+        }
+        inventory.skipped.sort();
         for (rule, matched) in config.inputs.iter().zip(matched) {
             if !matched && !rule.optional {
                 return Err(SourceError::UnmatchedInput {
@@ -170,11 +234,49 @@ impl Inventory {
         Ok(inventory)
     }
 
-    fn recognise(
-        &self,
-        disk: &Path,
-        wanted: Option<&str>,
-    ) -> Result<Result<(Recognised, String), String>, SourceError> {
+    /// Archives give way to their members.
+    fn open_archives(&mut self, seen: Vec<(String, Candidate)>) -> Result<Vec<(String, Candidate)>, SourceError> {
+        let archives: Vec<bool> = seen.par_iter().map(|(_, candidate)| archive::is_archive(&candidate.disk)).collect();
+        let mut out = Vec::with_capacity(seen.len());
+        for ((path, candidate), is_archive) in seen.into_iter().zip(archives) {
+            if !is_archive {
+                out.push((path, candidate));
+                continue;
+            }
+            let failed = |error: std::io::Error| SourceError::Unreadable {
+                path: candidate.disk.clone(),
+                cause: error.to_string(),
+                hint: "check that the archive was copied whole, unpack it yourself, or leave it out".to_owned(),
+            };
+            let scratch = match &self.scratch {
+                Some(scratch) => Arc::clone(scratch),
+                None => {
+                    let scratch =
+                        tempfile::Builder::new().prefix("regrant-").tempdir().map(Arc::new).map_err(failed)?;
+                    self.scratch = Some(Arc::clone(&scratch));
+                    scratch
+                }
+            };
+            let unpacked = archive::unpack(&candidate.disk, &path, scratch.path()).map_err(failed)?;
+            self.skipped.extend(unpacked.skipped);
+            for member in unpacked.members {
+                // A workbook of one sheet keeps its own name, and is what is hashed.
+                let whole = member.label == path;
+                let membership = Membership {
+                    archive: candidate.disk.clone(),
+                    inner: member.label.get(path.len()..).unwrap_or_default().to_owned(),
+                    note: member.note,
+                    original: if whole { candidate.disk.clone() } else { member.disk.clone() },
+                };
+                let named = candidate.named;
+                out.push((member.label, Candidate { disk: member.disk, named, member: Some(membership) }));
+            }
+        }
+        out.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        Ok(out)
+    }
+
+    fn recognise(&self, disk: &Path, wanted: Option<&str>) -> Decision {
         let head = container::head(disk, HEAD).map_err(|e| SourceError::Unreadable {
             path: disk.to_owned(),
             cause: e.to_string(),
@@ -258,7 +360,11 @@ impl Inventory {
         let names = keys(&plain);
         let mut opened: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for name in self.mappings.iter().flat_map(|m| m.envelopes()) {
-            opened.entry(name.clone()).or_insert_with(|| first_records(head, Some(name)));
+            // Splitting is dear: only by what stands there, if in lower case.
+            let there = |name: &str| memchr::memmem::find(head, format!("\"{name}\"").as_bytes()).is_some();
+            if !opened.contains_key(name) && (there(name) || there(&name.to_lowercase())) {
+                opened.insert(name.clone(), first_records(head, Some(name)));
+            }
         }
         let fit = |source: &SourceMapping| -> Option<(usize, Option<String>)> {
             let inner = source.envelopes().iter().find_map(|name| {
@@ -288,11 +394,38 @@ impl Inventory {
                 if names.is_empty() {
                     return Err("JSON without a single readable record".to_owned());
                 }
+                // Parquet, and rows that an API gives as objects: their members are the columns.
+                if let Some(i) = self.best(|source| source.csv_weight(&names)) {
+                    let because = format!("its members are the columns of {}", self.mappings[i].title);
+                    return Ok((Recognised::SourceJson(i, None), because));
+                }
                 Err(format!("JSON of no known source; its members begin: {}", shorten(&names.join(", "))))
             }
         }
     }
 }
+
+impl Candidate {
+    /// The `[[input]]` that matches it; of a member by its own path, else by that of its archive.
+    fn rule(&self, path: &str, config: &Config, inputs_at: &Path, base: &Path) -> Option<usize> {
+        let matching = |path: &str| {
+            let by_config = relative(&inputs_at.join(path), base);
+            config.inputs.iter().position(|i| i.matcher.is_match(&by_config))
+        };
+        let archive = self.member.as_ref().and_then(|member| path.strip_suffix(&member.inner));
+        matching(path).or_else(|| archive.and_then(matching))
+    }
+}
+
+impl Membership {
+    /// What the labels of all members of the archive begin with.
+    fn label_start(&self, label: &str) -> String {
+        label.strip_suffix(&self.inner).unwrap_or(label).to_owned()
+    }
+}
+
+/// How a file is read and why, or what it looks like instead; or why it cannot be looked at.
+type Decision = Result<Result<(Recognised, String), String>, SourceError>;
 
 #[derive(Clone, Copy)]
 enum Only {
@@ -347,7 +480,7 @@ fn walk(root: &Path, found: &mut Vec<Candidate>) -> Result<(), SourceError> {
         })?;
         let is_file = entry.file_type().is_file() || entry.file_type().is_symlink() && entry.path().is_file();
         if is_file && entry.file_name() != "regrant.toml" {
-            found.push(Candidate { disk: entry.path().to_owned(), named: false });
+            found.push(Candidate { disk: entry.path().to_owned(), named: false, member: None });
         }
     }
     Ok(())

@@ -107,10 +107,14 @@ impl Entry {
 /// Bytes of an attribute as text: SIDs and GUIDs as they are written elsewhere, other text that is no UTF-8 as hex.
 fn told(name: &str, bytes: Vec<u8>) -> String {
     let name = name.to_ascii_lowercase();
-    if name.ends_with("sid") && let Some(sid) = sid(&bytes) {
+    if name.ends_with("sid")
+        && let Some(sid) = sid(&bytes)
+    {
         return sid;
     }
-    if name.ends_with("guid") && let Some(guid) = guid(&bytes) {
+    if name.ends_with("guid")
+        && let Some(guid) = guid(&bytes)
+    {
         return guid;
     }
     String::from_utf8(bytes).unwrap_or_else(|error| hex::encode(error.into_bytes()))
@@ -176,7 +180,12 @@ mod tests {
     fn entries_become_records() {
         let text = b"version: 1\r\n\r\n# the first\r\ndn: CN=Ann,DC=corp\r\n ,DC=example\r\nobjectClass: top\r\nobjectClass: user\r\ncn:: SsO8cmc=\r\n\
             objectSid:: AQUAAAAAAAUVAAAA3/Bbvlz6vU8vZ6gC9AEAAA==\r\njpegPhoto:< file:///x\r\n\r\n\r\ndn: CN=Bob\r\nsAMAccountName: bob\r\n";
-        assert!(looks_like(text) && !looks_like(b"a,b\n") && !looks_like(b"version: 1\nx: 2\n") && looks_like(b"\n# c\ndn: x\n"));
+        assert!(
+            looks_like(text)
+                && !looks_like(b"a,b\n")
+                && !looks_like(b"version: 1\nx: 2\n")
+                && looks_like(b"\n# c\ndn: x\n")
+        );
         assert_eq!(
             lines(text),
             [

@@ -4,15 +4,23 @@
 //! ([`crate::settle`]), who is who ([`crate::identity`]).
 
 pub mod accounting;
+mod archive;
 pub mod chunk;
 pub mod clock;
 pub mod container;
+mod delimited;
+mod element;
+mod evtx;
 pub mod excerpt;
 pub mod inventory;
 pub mod json;
+mod ldif;
 pub mod lines;
 pub mod mapping;
+mod parquet;
+mod pump;
 pub mod read;
+mod xml;
 
 use std::path::PathBuf;
 

@@ -91,7 +91,8 @@ mod tests {
         let schema = "message s { REQUIRED BYTE_ARRAY person_id (UTF8); OPTIONAL INT64 at (TIMESTAMP(MICROS,true)); }";
         let schema = Arc::new(parse_message_type(schema).expect("a schema"));
         let file = File::create(path).expect("a file");
-        let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::builder().build())).expect("a writer");
+        let mut writer =
+            SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::builder().build())).expect("a writer");
         let mut rows = writer.next_row_group().expect("a group");
         while let Some(mut column) = rows.next_column().expect("a column") {
             match column.untyped() {
@@ -117,7 +118,10 @@ mod tests {
         let mut out = Vec::new();
         to_lines(&path, &mut out).expect("reads");
         let text = String::from_utf8(out).expect("text");
-        assert_eq!(text, "{\"person_id\":\"p1\",\"at\":\"2021-03-02T21:18:24Z\"}\n{\"person_id\":\"p2\",\"at\":null}\n");
+        assert_eq!(
+            text,
+            "{\"person_id\":\"p1\",\"at\":\"2021-03-02T21:18:24Z\"}\n{\"person_id\":\"p2\",\"at\":null}\n"
+        );
         let bytes = std::fs::read(&path).expect("reads");
         let mut state = 3_u64;
         for _ in 0..200 {

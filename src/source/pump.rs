@@ -21,7 +21,8 @@ pub(super) fn pumped(make: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send 
         let mut spout = Spout { to, piece: Vec::with_capacity(PIECE) };
         let last = match make(&mut spout).and_then(|()| spout.flush()) {
             Ok(()) => Sent::End,
-            Err(error) => Sent::Failed(error),
+            // What was made before goes first.
+            Err(error) => spout.flush().map_or_else(Sent::Failed, |()| Sent::Failed(error)),
         };
         // Nobody listens any more: then nobody needs to know.
         let _ = spout.to.send(last);

@@ -130,7 +130,7 @@ impl Layout {
 fn plan(found: &Found, chunk: u64) -> Result<Plan, SourceError> {
     let Recognised::CanonicalCsv(table) = found.as_what else { return Ok(Plan::Whole) };
     let cut = container::plain_start(&found.disk).and_then(|start| match start {
-        Some(start) => chunk::cut(&found.disk, start, found.bytes, chunk),
+        Some(start) => chunk::cut(&found.disk, start, std::fs::metadata(&found.disk)?.len(), chunk),
         None => Ok(None),
     });
     Ok(match cut.map_err(|e| unreadable(found, e.to_string()))? {

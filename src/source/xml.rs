@@ -27,12 +27,15 @@ fn event_lines(mut from: impl Read, to: &mut dyn Write) -> io::Result<()> {
     let mut held: Vec<u8> = Vec::new();
     let mut ended = false;
     loop {
-        while !ended && memmem::find(&held, END).is_none() && held.len() < LARGEST {
+        while !ended {
             let before = held.len();
             held.resize(before + BLOCK, 0);
             let n = read_some(&mut from, &mut held[before..])?;
             held.truncate(before + n);
             ended = n == 0;
+            if memmem::find(&held, END).is_some() || held.len() >= LARGEST {
+                break;
+            }
         }
         let mut at = 0;
         while let Some(start) = next_start(&held, at) {
@@ -111,7 +114,11 @@ fn event_line(bytes: &[u8], to: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Each element below the root.
-fn report_lines(from: impl BufRead, to: &mut dyn Write) -> io::Result<()> {
+fn report_lines(mut from: impl BufRead, to: &mut dyn Write) -> io::Result<()> {
+    // The text is UTF-8 by now, whatever its declaration says.
+    if from.fill_buf()?.starts_with(b"<?xml") {
+        from.read_until(b'>', &mut Vec::new())?;
+    }
     let mut reader = Reader::from_reader(from);
     let walked = walk(&mut reader, 1, &mut |element| match element.json() {
         object @ Value::Object(_) => writeln!(to, "{object}"),
@@ -162,7 +169,8 @@ fn walk<R: BufRead>(
                 None => return Err(Stop::Xml("an end without a beginning".to_owned())),
             },
             Event::Text(text) => {
-                let text = text.unescape().map_err(|e| bad(&e))?;
+                let raw = std::str::from_utf8(&text).map_err(|e| bad(&e))?;
+                let text = quick_xml::escape::unescape(raw).map_err(|e| bad(&e))?;
                 match stack.last_mut() {
                     Some(element) if element.text.len() + text.len() <= LARGEST => element.text.push_str(&text),
                     Some(_) => return Err(Stop::Xml("a text too long".to_owned())),
@@ -198,7 +206,8 @@ fn begin(start: &BytesStart<'_>) -> Result<Element, String> {
         if key == "xmlns" || key.starts_with("xmlns:") {
             continue;
         }
-        let value = attribute.unescape_value().map_err(|e| e.to_string())?.into_owned();
+        let raw = std::str::from_utf8(&attribute.value).map_err(|e| e.to_string())?;
+        let value = quick_xml::escape::unescape(raw).map_err(|e| e.to_string())?.into_owned();
         attributes.push((key.to_owned(), value));
     }
     Ok(Element { name, attributes, ..Element::default() })
@@ -213,7 +222,9 @@ fn end(
     if stack.len() == depth {
         return f(element);
     }
-    if let Some(parent) = stack.last_mut().filter(|_| stack.len() > depth) {
+    if stack.len() > depth
+        && let Some(parent) = stack.last_mut()
+    {
         parent.children.push(element);
     }
     Ok(())

@@ -581,6 +581,9 @@ fn two_names_of_another_encoding_do_not_become_one() {
     let mut sample = fs::read_to_string(path).expect("a sample").trim_end().to_owned();
     sample.push('\n');
     let row = sample.lines().find(|l| l.contains("svc-feed")).expect("a sample row").to_owned();
+    // Among letters in UTF-8, that is: a file without any is read as Windows-1252.
+    sample.push_str(&row.replace("svc-feed", "Zoë"));
+    sample.push('\n');
     let mut bytes = sample.clone().into_bytes();
     for letter in [0xfc, 0xf6] {
         bytes.extend(row.replace("svc-feed", "M#ller").bytes().map(|b| if b == b'#' { letter } else { b }));
@@ -594,11 +597,48 @@ fn two_names_of_another_encoding_do_not_become_one() {
 }
 
 #[test]
+fn a_roster_in_windows_1252_is_read() {
+    let text = "person_id;name;email\nE1;M\u{fc}ller;mueller@corp.example\nE2;M\u{f6}ller;moeller@corp.example\n";
+    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect();
+    let report = Folder::new().with("person.csv", bytes).with("event.csv", events("")).whole("");
+    let report = report.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((report.assessment.population.people, report.rejected.len()), (2, 0));
+    let roster = report.assessment.inputs.iter().find(|i| i.path.ends_with("person.csv")).expect("it was read");
+    assert!(roster.recognised_by.contains("Windows-1252, fields separated by semicolons"), "{}", roster.recognised_by);
+}
+
+#[test]
+fn members_of_an_archive_are_inputs_of_their_own() {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (name, text) in [
+        ("logs/event.csv", events("")),
+        ("person.csv", "person_id,name\nE1,Ann\n".to_owned()),
+        ("x.bin", "\0".to_owned()),
+    ] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_cksum();
+        tar.append_data(&mut header, name, text.as_bytes()).expect("in memory");
+    }
+    let bytes = tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("in memory");
+    let report = Folder::new().with("exports.tar.gz", bytes).whole("").unwrap_or_else(|e| panic!("{e}"));
+    assert_adds_up(&report);
+    let paths: Vec<&str> = report.assessment.inputs.iter().map(|i| i.path.as_str()).collect();
+    assert_eq!(paths, ["exports.tar.gz!/logs/event.csv", "exports.tar.gz!/person.csv"]);
+    let again = Folder::new().with("person.csv", "person_id,name\nE1,Ann\n").with("event.csv", events("")).whole("");
+    let again = again.unwrap_or_else(|e| panic!("{e}"));
+    let digest = |report: &Report, name: &str| {
+        report.assessment.inputs.iter().find(|i| i.path.ends_with(name)).and_then(|i| i.sha256.clone())
+    };
+    assert_eq!(digest(&report, "person.csv"), digest(&again, "person.csv"), "a member is hashed as itself");
+}
+
+#[test]
 fn one_name_of_another_encoding_does_not_hide_a_roster() {
     // Recognition must not hang on where in the file the letter stands.
     let roster = |early: &str, late: &str| {
         let mut bytes = Vec::new();
-        let filler: String = (0..100).map(|n| format!("P{n},Ann {n},ann{n}@corp.example\n")).collect();
+        let filler: String = (0..100).map(|n| format!("P{n},Änn {n},ann{n}@corp.example\n")).collect();
         for part in ["person_id,name,email\n", early, &filler, late] {
             bytes.extend(part.bytes().map(|b| if b == b'#' { 0xfc } else { b }));
         }
