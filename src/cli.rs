@@ -70,6 +70,22 @@ Examples:
 Every file of the report is held against its manifest first. What is written is what an audit
 of the same inputs with these formats would have written.";
 
+const LINT_EXAMPLES: &str = "\
+Examples:
+  regrant lint -c regrant.toml --mappings our-mappings
+  regrant lint --mappings our-mappings --sample exports/desk.json
+
+The sample shows how full each column is, event names and values that found no place, and what could
+be concluded.";
+
+const MAP_EXAMPLES: &str = "\
+Examples:
+  regrant map exports/leavers.csv                  shows and writes regrant-mappings/sources/leavers.toml
+  regrant audit exports/ --mappings regrant-mappings
+
+The proposal goes by names of columns and shapes of values. Correct it, and try it with
+`regrant lint --sample`.";
+
 /// Audits credential resets: for every reset, whether it should have happened.
 #[derive(Debug, Parser)]
 #[command(
@@ -111,9 +127,15 @@ pub enum Verb {
     /// List what there is: checks, facts, sources, frameworks or formats
     #[command(after_help = "Examples:\n  regrant list checks\n  regrant list sources --mappings our-mappings")]
     List(List),
-    /// Check a config and mapping folders without reading any data
-    #[command(after_help = "Example:\n  regrant lint -c regrant.toml --mappings our-mappings")]
+    /// Check a config and mapping folders; with --sample what a mapping makes of a file
+    #[command(after_help = LINT_EXAMPLES)]
     Lint(Lint),
+    /// What these inputs let be concluded, and which further export would answer most of the rest
+    #[command(after_help = "Example:\n  regrant plan exports/")]
+    Plan(Plan),
+    /// Propose a mapping for a CSV or JSON file that is not recognised
+    #[command(after_help = MAP_EXAMPLES)]
+    Map(Map),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  regrant completions bash > ~/.local/share/bash-completion/completions/regrant")]
     Completions(Completions),
@@ -126,8 +148,11 @@ pub enum Verb {
 #[derive(Debug, Args)]
 pub struct Audit {
     /// Files and folders to read; folders are walked
-    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(required_unless_present = "explain_input", value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
+    /// Only show which mapping reads this file and why, and the first rows; no report is written
+    #[arg(long, value_name = "FILE", conflicts_with = "paths", value_hint = ValueHint::FilePath)]
+    pub explain_input: Option<PathBuf>,
     /// Config, mappings.
     #[command(flatten)]
     pub house: House,
@@ -348,6 +373,35 @@ pub struct Lint {
     /// Config, mappings.
     #[command(flatten)]
     pub house: House,
+    /// File to try the mappings on
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub sample: Option<PathBuf>,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Files and folders to read; folders are walked
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
+}
+
+/// `map`.
+#[derive(Debug, Args)]
+pub struct Map {
+    /// CSV or JSON file, packed or not
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Mapping folder to write into
+    #[arg(short, long, value_name = "DIR", default_value = "regrant-mappings", value_hint = ValueHint::DirPath)]
+    pub output: PathBuf,
+    /// Table that the rows belong to: event, person, workload, credential, account or ticket
+    /// [default: the one whose columns fit best]
+    #[arg(long, value_name = "TABLE", value_parser = table)]
+    pub table: Option<crate::table::Table>,
 }
 
 /// `completions`.
@@ -499,6 +553,11 @@ impl FromStr for FailOn {
             |_| "write critical, high, medium, low, info or none; or new:critical, new:high and so on".to_owned();
         severity.map(|s| FailOn { least: Some(s), among }).map_err(wrong)
     }
+}
+
+fn table(text: &str) -> Result<crate::table::Table, String> {
+    let names = || crate::table::Table::ALL.map(crate::table::Table::name).join(", ");
+    crate::table::Table::named(text).ok_or_else(|| format!("write one of {}", names()))
 }
 
 fn share(text: &str) -> Result<f64, String> {

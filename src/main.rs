@@ -33,6 +33,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli, started: i64) -> Result<Said, String> {
     let said = |result: Result<String, VerbError>| result.map(Said::plain);
     let result = match cli.verb {
+        Verb::Audit(args) if args.explain_input.is_some() => {
+            let path = args.explain_input.as_deref().unwrap_or(std::path::Path::new(""));
+            said(verbs::sample::explain_input(path, &args.house))
+        }
         Verb::Audit(args) => {
             if let Some(threads) = args.terms.threads {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
@@ -50,6 +54,8 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
         Verb::Explain(args) => said(verbs::explain::explain(&args)),
         Verb::List(args) => said(verbs::list::list(&args)),
         Verb::Lint(args) => said(verbs::lint::lint(&args, started)),
+        Verb::Plan(args) => said(verbs::plan::plan(&args, started, &progress(Show::Auto).1)),
+        Verb::Map(args) => said(verbs::map::map(&args)),
         Verb::Completions(args) => {
             // Into memory first: the generators panic when nobody reads on.
             let mut script = Vec::new();

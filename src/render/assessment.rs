@@ -252,6 +252,14 @@ pub(super) mod tests {
                 known_since: BTreeMap::from([("key".to_owned(), 7)]),
                 new_findings: vec!["new_findings of \u{202e}<script>\0".to_owned()],
             }),
+            plan: vec![Remedy {
+                id: "id of \u{202e}<script>\0".to_owned(),
+                title: "title of \u{202e}<script>\0".to_owned(),
+                answers: vec!["answers of \u{202e}<script>\0".to_owned()],
+                helps: vec!["helps of \u{202e}<script>\0".to_owned()],
+                subjects: 7,
+                how: vec!["how of \u{202e}<script>\0".to_owned()],
+            }],
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::model::*;
+use super::plan;
 use crate::assess::engine::{Found, Sketch};
 use crate::assess::framework::{Framework, Requirement};
 use crate::assess::waiver::{self, State as InForce};
@@ -53,6 +54,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
     let totals = totals(&found);
     let (identities, identities_concerned) = stories(&work, &found, limit.as_ref());
     let inputs: Vec<Input> = input_results(&work);
+    let plan = plan::plan(&checks, &inputs, work.mappings);
     let (lineage, lineage_omitted) = lineage(&work, &found);
     let mut assessment = Assessment {
         schema_version: SCHEMA_VERSION,
@@ -80,6 +82,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
         overrides: work.mappings.overrides(),
         changes: None,
         baseline: None,
+        plan,
     };
     assessment.run.digest = digest(&work, &assessment);
     let rejected = work

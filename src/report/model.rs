@@ -56,6 +56,9 @@ pub struct Assessment {
     pub changes: Option<Changes>,
     /// What was known before, by the report named with `--baseline`; null without one.
     pub baseline: Option<Baseline>,
+    /// What would answer most of what cannot be concluded, the most useful first.
+    #[serde(default)]
+    pub plan: Vec<Remedy>,
 }
 
 /// How many identities the assessment tells the story of.
@@ -375,6 +378,23 @@ pub struct DataQuality {
     pub examples: Vec<String>,
     /// Checks that it weakens.
     pub weakens: Vec<String>,
+}
+
+/// One further export, column or setting, and what it would answer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Remedy {
+    /// A stable slug, such as `roster`.
+    pub id: String,
+    /// What is needed, in a phrase.
+    pub title: String,
+    /// Checks that lack nothing else, in catalogue order.
+    pub answers: Vec<String>,
+    /// Checks that lack this among other things, in catalogue order.
+    pub helps: Vec<String>,
+    /// Subjects that the answered checks could not judge, each counted once for every check.
+    pub subjects: u64,
+    /// How to get it: menu path or call of sources that carry it.
+    pub how: Vec<String>,
 }
 
 /// One waiver of the config.

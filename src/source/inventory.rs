@@ -361,7 +361,8 @@ impl Inventory {
         let mut opened: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for name in self.mappings.iter().flat_map(|m| m.envelopes()) {
             // Splitting is dear: only by what stands there, if in lower case.
-            let there = |name: &str| memchr::memmem::find(head, format!("\"{name}\"").as_bytes()).is_some();
+            let key = |key: &str| memchr::memmem::find(head, format!("\"{key}\"").as_bytes()).is_some();
+            let there = |name: &str| name.split('.').all(key);
             if !opened.contains_key(name) && (there(name) || there(&name.to_lowercase())) {
                 opened.insert(name.clone(), first_records(head, Some(name)));
             }

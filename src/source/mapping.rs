@@ -386,6 +386,24 @@ impl SourceMapping {
         self.blocks.iter().flat_map(|block| block.columns.values()).chain(sets).any(Source::needs_order)
     }
 
+    /// Names of events in a record that no `[[action]]` names.
+    pub fn names_without_action(&self, record: &Value, setting: &Setting) -> Vec<String> {
+        let (Ok(record), Some(name)) = (self.unwrapped(record), &self.name) else { return Vec::new() };
+        let look = self.look(&record, &setting.file, &setting.habit, setting.container());
+        let named = |look: Look<'_>| name.read(look).filter(|name| !self.by_name.contains_key(&spelling(name)));
+        match &self.each {
+            None => named(look).into_iter().collect(),
+            Some(each) => each
+                .items(look)
+                .iter()
+                .filter_map(|item| {
+                    let start = Start { item: Some(item), outer: Some(item), ..look.start };
+                    named(Look { start, ..look })
+                })
+                .collect(),
+        }
+    }
+
     /// Texts of a record whose day and month may be either way round.
     pub fn undecided(&self, record: &Value, setting: &Setting) -> Vec<String> {
         let mut out = Vec::new();

@@ -30,6 +30,7 @@ pub fn demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Verb
         write().map_err(|error| refused(&path, "write", &error))?;
     }
     let args = Audit {
+        explain_input: None,
         paths: vec![input.clone()],
         house: House { config: Some(input.join("regrant.toml")), mappings: Vec::new() },
         output: args.folder.join("report"),

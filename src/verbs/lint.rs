@@ -14,6 +14,9 @@ use crate::source::mapping::SourceMapping;
 /// # Errors
 /// The first thing that is wrong.
 pub fn lint(args: &Lint, started: i64) -> Result<String, VerbError> {
+    if let Some(path) = &args.sample {
+        return super::sample::sample(path, &args.house, started);
+    }
     let known = Knowledge::load(&args.house)?;
     let config = &known.config;
     for file in known.mappings.files(MappingKind::Source) {

@@ -7,7 +7,10 @@ pub mod explain;
 pub mod layout;
 pub mod lint;
 pub mod list;
+pub mod map;
+pub mod plan;
 pub mod render;
+pub mod sample;
 pub mod summary;
 pub mod verify;
 

@@ -1,0 +1,76 @@
+//! `plan`: what a folder of exports can answer, and what one more export would add. Nothing is written.
+
+use super::layout::{columns, count, shown, wrapped};
+use super::{VerbError, config};
+use crate::cli;
+use crate::report::model::{Assessment, Standing};
+use crate::run::{self, InputHash, Progress, Request, Subjects};
+
+/// The answer as text. `started` is the instant `as_of` falls back to.
+///
+/// # Errors
+/// Bad config or mappings, inputs that cannot be read.
+pub fn plan(args: &cli::Plan, started: i64, progress: &Progress) -> Result<String, VerbError> {
+    let config = config(&args.house)?;
+    let as_of = config.as_of.unwrap_or(started);
+    let request = Request {
+        paths: args.paths.clone(),
+        as_of,
+        as_of_source: if config.as_of.is_some() { "config" } else { "start of the program" },
+        config,
+        mappings: args.house.mappings.clone(),
+        input_hash: InputHash::None,
+        subjects: Subjects::Never,
+        identity: None,
+    };
+    Ok(told(&run::audit(&request, progress)?.assessment))
+}
+
+fn told(a: &Assessment) -> String {
+    let of = |standing: fn(&Standing) -> bool| a.checks.iter().filter(|c| standing(&c.verdict)).count() as u64;
+    let open = of(|s| *s == Standing::CannotConclude);
+    let idle = of(|s| *s == Standing::NotApplicable);
+    let whole = a.checks.len() as u64;
+    let mut out = format!(
+        "Of {} these inputs let {} conclude; {} cannot; {} nothing to judge.\n",
+        count(whole, "check", "checks"),
+        whole - open - idle,
+        open,
+        if idle == 1 { "1 has".to_owned() } else { format!("{idle} have") }
+    );
+    if open > 0 {
+        out.push_str("\nCannot conclude\n");
+        let rows: Vec<Vec<String>> = a
+            .checks
+            .iter()
+            .filter(|check| check.verdict == Standing::CannotConclude)
+            .map(|check| {
+                let missing: Vec<&str> = check.indeterminate_because.keys().map(String::as_str).collect();
+                vec![shown(&check.id), format!("lacks {}", missing.join(", "))]
+            })
+            .collect();
+        out.push_str(&columns(&rows, 2));
+    }
+    if a.plan.is_empty() {
+        out.push_str("\nNo further export is needed for an answer.\n");
+        return out;
+    }
+    out.push_str("\nWhat would change that, the most useful first\n");
+    for (n, remedy) in a.plan.iter().enumerate() {
+        out.push('\n');
+        out.push_str(&wrapped(&format!("{}. {}", n + 1, remedy.title), 2));
+        let mut rows = Vec::new();
+        if !remedy.answers.is_empty() {
+            let answers = count(remedy.answers.len() as u64, "check", "checks");
+            rows.push(vec!["answers".to_owned(), shown(&format!("{answers}: {}", remedy.answers.join(", ")))]);
+        }
+        if !remedy.helps.is_empty() {
+            rows.push(vec!["with others".to_owned(), shown(&remedy.helps.join(", "))]);
+        }
+        for (n, how) in remedy.how.iter().enumerate() {
+            rows.push(vec![if n == 0 { "get it".to_owned() } else { String::new() }, shown(how)]);
+        }
+        out.push_str(&columns(&rows, 5));
+    }
+    out
+}
