@@ -441,21 +441,16 @@ impl Sample {
         self.order.iter().filter_map(|path| Some((near(path)?, path.as_str()))).min_by_key(|(near, _)| *near)
     }
 
-    /// The table of which most columns are found, its required ones among them.
+    /// The table whose needed columns are all found: the one that needs most of them, then the one of which most are found.
     fn likely(&self) -> Option<Table> {
         let score = |table: Table| {
-            let required = table.columns().iter().filter(|c| c.required && c.name != "system");
-            let all = required.clone().all(|c| self.path_of(table, c.name).is_some());
+            let needed: Vec<&Column> = table.columns().iter().filter(|c| c.required && c.name != "system").collect();
+            let all = needed.iter().all(|c| self.path_of(table, c.name).is_some());
             let found = table.columns().iter().filter(|c| self.path_of(table, c.name).is_some()).count();
-            let share = found * 100 / table.columns().len();
-            (all && found > 1).then_some((share, found))
+            (all && found > 1).then_some((needed.len(), found))
         };
-        Table::ALL
-            .into_iter()
-            .rev()
-            .filter_map(|table| Some((score(table)?, table)))
-            .max_by_key(|(score, _)| *score)
-            .map(|(_, t)| t)
+        let scored = Table::ALL.into_iter().rev().filter_map(|table| Some((score(table)?, table)));
+        scored.max_by_key(|(score, _)| *score).map(|(_, table)| table)
     }
 
     fn proposal(&self, table: Table, file: &Path) -> String {
