@@ -17,8 +17,8 @@ use crate::check::catalogue::{Catalogue, Check};
 use crate::check::predicate::Columns;
 use crate::check::{Control, Severity, SubjectKind, Verdict};
 use crate::fact::{
-    CredentialCompute, CredentialSubject, Fact, Registry, ResetCompute, ResetSubject, Value, World, credential_facts,
-    policy_unit, record, reset_facts, revocation,
+    CredentialCompute, CredentialSubject, Fact, Registry, ResetCompute, ResetSubject, Value, World, credential_fact,
+    credential_facts, policy_unit, record, reset_fact, reset_facts, revocation,
 };
 use crate::report::model::{Counts, Finding, State as FindingState, Subject};
 use crate::table::{credential, event};
@@ -154,7 +154,7 @@ fn series_of<S>(name: &str, subjects: &[S], value: impl Fn(&S) -> Option<bool>) 
 }
 
 macro_rules! block {
-    ($block:ident, $kind:ident, $facts:ident, $compute:ident) => {
+    ($block:ident, $kind:ident, $facts:ident, $fact:ident, $compute:ident) => {
         const KIND: SubjectKind = SubjectKind::$kind;
 
         fn len(&self) -> usize {
@@ -162,7 +162,7 @@ macro_rules! block {
         }
 
         fn series(&self, fact: &str) -> Option<Series> {
-            let fact: &Fact<$compute> = $facts().find(|f| f.name == fact)?;
+            let fact: &Fact<$compute> = $fact(fact)?;
             Some(match &fact.compute {
                 $compute::Bool(f) => series_of(fact.name, &self.0, |s| f(s)),
                 $compute::Number(f) => Series::new(
@@ -177,7 +177,7 @@ macro_rules! block {
         }
 
         fn value(&self, fact: &str, i: usize) -> Option<(Value, crate::fact::Unit)> {
-            let fact = $facts().find(|f| f.name == fact)?;
+            let fact = $fact(fact)?;
             Some((fact.value(&self.0[i]), fact.unit))
         }
 
@@ -200,7 +200,7 @@ fn identity_texts(world: &World<'_>, id: Option<u32>) -> (String, String) {
 }
 
 impl Block for Resets<'_> {
-    block!(Resets, Reset, reset_facts, ResetCompute);
+    block!(Resets, Reset, reset_facts, reset_fact, ResetCompute);
 
     fn describe(&self, i: usize) -> Described {
         let s = &self.0[i];
@@ -249,7 +249,7 @@ impl Block for Resets<'_> {
 }
 
 impl Block for Credentials<'_> {
-    block!(Credentials, Credential, credential_facts, CredentialCompute);
+    block!(Credentials, Credential, credential_facts, credential_fact, CredentialCompute);
 
     fn describe(&self, i: usize) -> Described {
         let s = &self.0[i];
@@ -680,7 +680,7 @@ impl Judge<'_> {
 
     fn sketch(&self, block: &Resets<'_>, marks: &[Option<Vec<Mark>>], part: &mut Judged) {
         let worst = worst(marks, &mut (0..marks.len())).unwrap_or_default();
-        let fact = |name: &str| reset_facts().find(|f| f.name == name).expect("a fact of this crate");
+        let fact = |name: &str| reset_fact(name).expect("a fact of this crate");
         let (required, lead) = (fact("approval_required"), fact("approval_lead_minutes"));
         let (present, inactive) = (fact("approval_present"), fact("days_inactive"));
         let sketch = &mut part.sketch;

@@ -11,6 +11,10 @@ pub mod revocation;
 pub mod sequence;
 pub mod world;
 
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+
 use crate::check::SubjectKind;
 use crate::check::catalogue::FactNames;
 use crate::check::predicate::{Kind, Names};
@@ -152,6 +156,20 @@ pub fn reset_facts() -> impl Iterator<Item = &'static Fact<ResetCompute>> {
 /// Every fact about a credential.
 pub fn credential_facts() -> impl Iterator<Item = &'static Fact<CredentialCompute>> {
     credential::FACTS.iter()
+}
+
+/// The fact about a reset of that name.
+pub fn reset_fact(name: &str) -> Option<&'static Fact<ResetCompute>> {
+    static BY_NAME: LazyLock<HashMap<&str, &Fact<ResetCompute>>> =
+        LazyLock::new(|| reset_facts().map(|f| (f.name, f)).collect());
+    BY_NAME.get(name).copied()
+}
+
+/// The fact about a credential of that name.
+pub fn credential_fact(name: &str) -> Option<&'static Fact<CredentialCompute>> {
+    static BY_NAME: LazyLock<HashMap<&str, &Fact<CredentialCompute>>> =
+        LazyLock::new(|| credential_facts().map(|f| (f.name, f)).collect());
+    BY_NAME.get(name).copied()
 }
 
 /// Columns of a finding that sentences and waivers may name, beside facts.

@@ -42,6 +42,8 @@ pub struct ResetSubject<'a> {
     owner: (Option<bool>, Option<IdentityId>),
     /// The ticket that the event names, if it is in the ticket table.
     pub(super) named_ticket: Option<usize>,
+    /// The fact `days_inactive`, which charts ask for again.
+    inactive: OnceCell<Option<f64>>,
     pub(super) prior: OnceCell<Option<Vec<Prior>>>,
     pub(super) approval: OnceCell<super::record::Approval>,
 }
@@ -150,6 +152,7 @@ impl<'a> ResetSubject<'a> {
             self_service: world.self_service(row),
             automated: world.automated(row),
             owner,
+            inactive: OnceCell::new(),
             prior: OnceCell::new(),
             approval: OnceCell::new(),
         }
@@ -269,6 +272,10 @@ fn account_disabled(s: &S<'_>) -> Option<bool> {
 }
 
 fn days_inactive(s: &S<'_>) -> Option<f64> {
+    *s.inactive.get_or_init(|| find_inactive(s))
+}
+
+fn find_inactive(s: &S<'_>) -> Option<f64> {
     let id = s.identity?;
     let latest = [s.world.sign_ins.before(s.key, s.at), s.world.snapshot_activity.before(s.key, s.at)];
     let latest = latest.into_iter().flatten().map(|x| x.0).max()?;

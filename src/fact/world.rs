@@ -169,7 +169,7 @@ impl<'a> World<'a> {
             revoked_by_event: HashMap::new(),
             sessions_revoked: HashMap::new(),
             credential_used: Vec::new(),
-            privileged: vec![false; register.identities.len()],
+            privileged: Vec::new(),
             ticket_at: TextIndex::default(),
             approved_by_key: TimeIndex::default(),
             approved_by_text: TimeIndex::default(),
@@ -180,11 +180,16 @@ impl<'a> World<'a> {
             holder_key: Vec::new(),
             standing: Vec::new(),
         };
-        world.executors(&known);
-        world.sequences(&known);
-        world.inventories();
-        world.tickets();
-        world.population(&known);
+        let (held, ()) = rayon::join(
+            || Held::of(settled, register),
+            || {
+                world.executors(&known);
+                world.sequences(&known);
+                world.tickets();
+                world.population(&known);
+            },
+        );
+        world.hold(held);
         world.standing = (0..register.identities.len() as IdentityId)
             .into_par_iter()
             .map(|id| {
@@ -412,69 +417,14 @@ impl<'a> World<'a> {
         self.sessions_revoked = sessions_revoked;
     }
 
-    fn inventories(&mut self) {
-        let (settled, register, texts) = (self.settled, self.register, &self.settled.texts);
-        let folded = |t: TextId| register.identities.len() as u32 + texts.folded(t);
-        let account_key: Vec<(Key, u32)> = settled
-            .account_rows
-            .iter()
-            .zip(&register.account_identity)
-            .map(|(&r, id)| (id.unwrap_or_else(|| folded(settled.accounts.text(account::ACCOUNT, r as usize))), r))
-            .collect();
-        let credentials = &settled.credentials;
-        let credential_key: Vec<(Key, u32)> = settled
-            .credential_rows
-            .par_iter()
-            .map(|&r| {
-                let row = r as usize;
-                let system = credentials.text(credential::SYSTEM, row);
-                (register.key(texts, credentials.text(credential::IDENTITY, row), system), r)
-            })
-            .collect();
-        let mut flag = |key: Key, privileged: Option<bool>| {
-            if privileged == Some(true)
-                && let Some(id) = register.identity_of(key)
-            {
-                self.privileged[id as usize] = true;
-            }
-        };
-        for &(key, r) in &account_key {
-            flag(key, settled.accounts.bool(account::PRIVILEGED, r as usize));
-        }
-        for &(key, r) in &credential_key {
-            flag(key, credentials.bool(credential::PRIVILEGED, r as usize));
-        }
-        let key_of_account: HashMap<u32, Key> = account_key.iter().map(|&(k, r)| (r, k)).collect();
-        let mut key_of_credential = vec![NO_KEY; credentials.len()];
-        for &(k, r) in &credential_key {
-            key_of_credential[r as usize] = k;
-        }
-        let mut used = vec![NULL; credentials.len()];
-        let mut activity = Vec::with_capacity(settled.account_activity.len() + settled.credential_activity.len());
-        for &(r, t) in &settled.account_activity {
-            activity.push((key_of_account[&r], (t, settled.accounts.text(account::SYSTEM, r as usize))));
-        }
-        for &(r, t) in &settled.credential_activity {
-            let row = r as usize;
-            activity.push((key_of_credential[row], (t, credentials.text(credential::SYSTEM, row))));
-            used[row] = t.max(used[row]);
-        }
-        activity.retain(|a| register.identity_of(a.0).is_some());
-        let names = register.identities.len();
-        self.credential_used = used;
-        self.holder_key = key_of_credential;
-        rayon::scope(|s| {
-            let (by_id, accounts, credentials_of) =
-                (&mut self.credential_at, &mut self.accounts, &mut self.credentials);
-            let snapshots = &mut self.snapshot_activity;
-            s.spawn(move |_| *snapshots = TimeIndex::build(names, &activity));
-            s.spawn(move |_| {
-                let id = |&r: &u32| (credentials.text(credential::CREDENTIAL_ID, r as usize), r);
-                *by_id = TextIndex::build(texts.len(), settled.credential_rows.iter().map(id));
-            });
-            s.spawn(move |_| *accounts = RowIndex::build(names, &account_key));
-            s.spawn(move |_| *credentials_of = RowIndex::build(names, &credential_key));
-        });
+    fn hold(&mut self, held: Held) {
+        self.privileged = held.privileged;
+        self.credential_used = held.credential_used;
+        self.holder_key = held.holder_key;
+        self.snapshot_activity = held.snapshot_activity;
+        self.credential_at = held.credential_at;
+        self.accounts = held.accounts;
+        self.credentials = held.credentials;
     }
 
     fn tickets(&mut self) {
@@ -689,6 +639,87 @@ impl<'a> World<'a> {
                 _ => "workload",
             },
         }
+    }
+}
+
+/// What [`World`] knows of accounts and credentials, indexed beside the events.
+#[derive(Default)]
+struct Held {
+    privileged: Vec<bool>,
+    credential_used: Vec<i64>,
+    holder_key: Vec<Key>,
+    snapshot_activity: TimeIndex,
+    credential_at: TextIndex,
+    accounts: RowIndex,
+    credentials: RowIndex,
+}
+
+impl Held {
+    fn of(settled: &Settled, register: &Register) -> Held {
+        let texts = &settled.texts;
+        let mut held = Held { privileged: vec![false; register.identities.len()], ..Held::default() };
+        let folded = |t: TextId| register.identities.len() as u32 + texts.folded(t);
+        let account_key: Vec<(Key, u32)> = settled
+            .account_rows
+            .iter()
+            .zip(&register.account_identity)
+            .map(|(&r, id)| (id.unwrap_or_else(|| folded(settled.accounts.text(account::ACCOUNT, r as usize))), r))
+            .collect();
+        let credentials = &settled.credentials;
+        let credential_key: Vec<(Key, u32)> = settled
+            .credential_rows
+            .par_iter()
+            .map(|&r| {
+                let row = r as usize;
+                let system = credentials.text(credential::SYSTEM, row);
+                (register.key(texts, credentials.text(credential::IDENTITY, row), system), r)
+            })
+            .collect();
+        let mut flag = |key: Key, privileged: Option<bool>| {
+            if privileged == Some(true)
+                && let Some(id) = register.identity_of(key)
+            {
+                held.privileged[id as usize] = true;
+            }
+        };
+        for &(key, r) in &account_key {
+            flag(key, settled.accounts.bool(account::PRIVILEGED, r as usize));
+        }
+        for &(key, r) in &credential_key {
+            flag(key, credentials.bool(credential::PRIVILEGED, r as usize));
+        }
+        let key_of_account: HashMap<u32, Key> = account_key.iter().map(|&(k, r)| (r, k)).collect();
+        let mut key_of_credential = vec![NO_KEY; credentials.len()];
+        for &(k, r) in &credential_key {
+            key_of_credential[r as usize] = k;
+        }
+        let mut used = vec![NULL; credentials.len()];
+        let mut activity = Vec::with_capacity(settled.account_activity.len() + settled.credential_activity.len());
+        for &(r, t) in &settled.account_activity {
+            activity.push((key_of_account[&r], (t, settled.accounts.text(account::SYSTEM, r as usize))));
+        }
+        for &(r, t) in &settled.credential_activity {
+            let row = r as usize;
+            activity.push((key_of_credential[row], (t, credentials.text(credential::SYSTEM, row))));
+            used[row] = t.max(used[row]);
+        }
+        activity.retain(|a| register.identity_of(a.0).is_some());
+        let names = register.identities.len();
+        held.credential_used = used;
+        held.holder_key = key_of_credential;
+        rayon::scope(|s| {
+            let (by_id, accounts, credentials_of) =
+                (&mut held.credential_at, &mut held.accounts, &mut held.credentials);
+            let snapshots = &mut held.snapshot_activity;
+            s.spawn(move |_| *snapshots = TimeIndex::build(names, &activity));
+            s.spawn(move |_| {
+                let id = |&r: &u32| (credentials.text(credential::CREDENTIAL_ID, r as usize), r);
+                *by_id = TextIndex::build(texts.len(), settled.credential_rows.iter().map(id));
+            });
+            s.spawn(move |_| *accounts = RowIndex::build(names, &account_key));
+            s.spawn(move |_| *credentials_of = RowIndex::build(names, &credential_key));
+        });
+        held
     }
 }
 
