@@ -216,6 +216,12 @@ pub struct Terms {
     /// How to hash the inputs for the manifest
     #[arg(long, value_name = "HOW", default_value = "sha256")]
     pub input_hash: Hash,
+    /// Replace people by pseudonyms in everything that is written; the same key gives the same ones in the next report
+    #[arg(long)]
+    pub redact: bool,
+    /// Key for --redact: at least 16 bytes, such as `openssl rand -hex 32` makes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub redact_key_file: Option<PathBuf>,
     /// Report that findings were known in: they are counted apart, with their age; see `--fail-on new:high`
     #[arg(long, value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
     pub baseline: Option<PathBuf>,
@@ -241,6 +247,8 @@ impl Default for Terms {
             progress: Show::Auto,
             subjects: Show::Auto,
             input_hash: Hash::Sha256,
+            redact: false,
+            redact_key_file: None,
             baseline: None,
             sign_key: None,
         }

@@ -34,6 +34,7 @@
 //!     input_hash: InputHash::Sha256,
 //!     subjects: Subjects::Auto,
 //!     identity: None,
+//!     redact: None,
 //! };
 //! let report = audit(&request, &(Arc::new(|_, _| {}) as regrant::run::Progress))?;
 //! assert!(report.findings.iter().any(|f| f.check == "reset-after-offboarding"));
@@ -48,6 +49,7 @@ pub mod fact;
 pub mod identity;
 pub mod mappings;
 pub mod proof;
+pub mod redact;
 pub mod render;
 pub mod report;
 pub mod rows;

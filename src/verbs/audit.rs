@@ -8,6 +8,7 @@ use crate::cli::{Audit, House, Terms, format_id};
 use crate::config::{Config, FORMATS};
 use crate::proof::sign::SigningKey;
 use crate::proof::{self, Kept};
+use crate::redact::{self, KeyError, Pseudonyms};
 use crate::render::folder::{Exchange, Published, Staging};
 use crate::render::html::View;
 use crate::render::{self, Bundle, Formats, html, manifest};
@@ -118,6 +119,7 @@ impl Plan {
                 input_hash: terms.input_hash.input_hash(),
                 subjects: terms.subjects.subjects(),
                 identity: None,
+                redact: pseudonyms(terms)?,
             },
             formats,
             demands,
@@ -133,9 +135,23 @@ impl Plan {
     /// # Errors
     /// Inputs that cannot be read; an earlier report that cannot be read or compared with.
     pub fn run(&self, previous: Option<&Kept>, progress: &Progress) -> Result<Report, VerbError> {
+        for earlier in previous.into_iter().chain(self.baseline.as_ref()) {
+            self.redacted_alike(earlier)?;
+        }
         let mut report = run::audit(&self.request, progress)?;
         proof::compare(&mut report, previous, self.baseline.as_ref())?;
         Ok(report)
+    }
+
+    /// What changed since a report that names people would name them again.
+    fn redacted_alike(&self, earlier: &Kept) -> Result<(), VerbError> {
+        match &self.request.redact {
+            Some(with) if !redact::is_redacted(&earlier.assessment, with) => Err(VerbError::own(
+                format!("{}: is not redacted with this key", shown(&earlier.folder.to_string_lossy())),
+                "compare a redacted report with one that was redacted with the same `--redact-key-file`",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Writes every file aside, and signs them where a key was named.
@@ -152,6 +168,15 @@ impl Plan {
             staging.add(manifest::SIGNATURE, signature.as_bytes())?;
         }
         Ok(staging)
+    }
+}
+
+fn pseudonyms(terms: &Terms) -> Result<Option<Pseudonyms>, VerbError> {
+    match (terms.redact, &terms.redact_key_file) {
+        (false, None) => Ok(None),
+        // Who names a key wants it used.
+        (_, Some(file)) => Ok(Some(Pseudonyms::load(file)?)),
+        (true, None) => Err(KeyError::Missing.into()),
     }
 }
 

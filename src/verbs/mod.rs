@@ -24,6 +24,7 @@ use crate::config::{Config, ConfigError};
 use crate::fact::Registry;
 use crate::mappings::{Mappings, MappingsError};
 use crate::proof::ProofError;
+use crate::redact::KeyError;
 use crate::render::folder::FolderError;
 use crate::render::saved::SavedError;
 use crate::render::{RenderError, UnknownFormat};
@@ -75,6 +76,9 @@ pub enum VerbError {
     /// The report cannot be read back.
     #[error("{0}\n  help: {hint}", hint = .0.hint())]
     Saved(#[from] SavedError),
+    /// There is no key for `--redact`.
+    #[error("{0}\n  help: {hint}", hint = .0.hint())]
+    Key(#[from] KeyError),
     /// The config names a format that nobody knows.
     #[error("{0}\n  help: {hint}", hint = .0.hint())]
     Format(#[from] UnknownFormat),

@@ -493,6 +493,142 @@ fn a_report_that_was_changed_is_not_rendered() {
     assert!(String::from_utf8_lossy(&done.stderr).contains("holds no report of regrant"));
 }
 
+/// Every name, alias, address and id of people, and every ticket, that the sample's registers and logs hold.
+fn people_of_the_sample() -> Vec<String> {
+    let folder = root().join("sample-data");
+    let mut found = std::collections::BTreeSet::new();
+    let address = regex::Regex::new(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b\d{1,3}(?:\.\d{1,3}){3}\b|\bHARBOUR\\+\w+")
+        .expect("a pattern");
+    for entry in walkdir::WalkDir::new(&folder) {
+        let entry = entry.expect("a readable folder");
+        if !entry.file_type().is_file() || entry.file_name() == "README.md" {
+            continue;
+        }
+        let bytes = fs::read(entry.path()).expect("a readable file");
+        let mut text = String::new();
+        let read = match entry.path().extension().and_then(|e| e.to_str()) {
+            Some("gz") => {
+                std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(bytes.as_slice()), &mut text)
+            }
+            _ => std::io::Read::read_to_string(&mut bytes.as_slice(), &mut text),
+        };
+        if read.is_err() {
+            continue;
+        }
+        found.extend(address.find_iter(&text).map(|m| m.as_str().replace("\\\\", "\\")));
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+        let Ok(header) = reader.headers().cloned() else { continue };
+        let naming =
+            ["name", "person_id", "workload_id", "credential_id", "ticket", "target", "executor", "account", "reason"];
+        for row in reader.records().flatten() {
+            for (column, cell) in header.iter().zip(&row) {
+                // Reasons of a word or two, such as "schedule", are words of our own prose as well.
+                let least = if column == "reason" { 24 } else { 3 };
+                if naming.contains(&column) && cell.chars().count() > least {
+                    found.insert(cell.to_owned());
+                }
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+#[test]
+fn a_redacted_report_names_nobody_in_any_output() {
+    let people = people_of_the_sample();
+    assert!(people.len() > 500 && people.iter().any(|name| name == "Marcus Thorne-Bailey"), "{}", people.len());
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let key = home.path().join("redact.key");
+    fs::write(&key, "0f1e2d3c4b5a69788796a5b4c3d2e1f0\n").expect("it is writable");
+    let input = root().join("sample-data");
+    let (input, config) =
+        (input.to_string_lossy().into_owned(), input.join("regrant.toml").to_string_lossy().into_owned());
+    let redacted = |name: &str, more: &[&str]| {
+        let dest = home.path().join(name);
+        let place = dest.to_string_lossy().into_owned();
+        let key = key.to_string_lossy().into_owned();
+        let fixed = ["audit", &input, "-c", &config, "-o", &place, "--redact", "--redact-key-file", &key];
+        let done = regrant(&fixed.iter().chain(more).copied().collect::<Vec<_>>());
+        assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        (contents(&dest), done.stdout)
+    };
+    let (files, said) = redacted("one", &["--format", "all"]);
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    for (path, bytes) in &files {
+        let plain = match path.as_str() {
+            "subjects.jsonl.zst" => zstd::decode_all(bytes.as_slice()).expect("a whole frame"),
+            // Compressed inside; read back below.
+            "findings.xlsx" | "findings.parquet" => continue,
+            _ => bytes.clone(),
+        };
+        texts.insert(path.clone(), String::from_utf8(plain).expect("UTF-8"));
+    }
+    texts.insert("standard output".to_owned(), String::from_utf8(said).expect("UTF-8"));
+    let mut book = calamine::Xlsx::new(std::io::Cursor::new(files["findings.xlsx"].as_slice())).expect("a workbook");
+    for name in book.sheet_names() {
+        let sheet = book.worksheet_range(&name).expect("a sheet");
+        let cells: Vec<String> = sheet.rows().flatten().map(ToString::to_string).collect();
+        texts.insert(format!("findings.xlsx, {name}"), cells.join("\n"));
+    }
+    let mut file = tempfile::tempfile().expect("a file");
+    std::io::Write::write_all(&mut file, &files["findings.parquet"]).expect("it takes everything");
+    let reader = SerializedFileReader::new(file).expect("a file of Parquet");
+    let rows: Vec<String> =
+        reader.get_row_iter(None).expect("rows").map(|r| format!("{:?}", r.expect("a row"))).collect();
+    texts.insert("findings.parquet".to_owned(), rows.join("\n"));
+    let mut spellings = std::collections::BTreeSet::new();
+    for name in &people {
+        spellings.extend([name.clone(), name.replace('\\', "\\\\")]);
+        if name.contains(['@', ' ', '\\']) {
+            // Not of ids: `e1095` also stands in digests.
+            spellings.insert(name.to_lowercase());
+        }
+    }
+    // One pass for all of them: thousands of names over megabytes.
+    let names: Vec<String> = spellings.iter().map(|spelt| regex::escape(spelt)).collect();
+    let names = regex::RegexBuilder::new(&names.join("|")).size_limit(1 << 28).build().expect("a pattern");
+    let mut leaks = Vec::new();
+    for (path, text) in &texts {
+        for found in names.find_iter(text) {
+            let at = found.start();
+            let from = text[..at].char_indices().rev().nth(60).map_or(0, |(i, _)| i);
+            let around: String = text[from..].chars().take(160).collect();
+            leaks.push(format!("{path}: {} in …{around}…", found.as_str()));
+        }
+    }
+    assert!(leaks.is_empty(), "{} leaks\n{}", leaks.len(), leaks[..leaks.len().min(12)].join("\n"));
+
+    // The same key: the same pseudonyms, so that two reports can be compared; the counts are those of the plain one.
+    let (again, _) = redacted("two", &["--format", "all", "--baseline", &home.path().join("one").to_string_lossy()]);
+    assert!(again["findings.jsonl"] == files["findings.jsonl"], "pseudonyms differ from run to run");
+    let plain: Value = json(&contents_of_sample(home.path())["assessment.json"]);
+    let of = |files: &BTreeMap<String, Vec<u8>>| json(&files["assessment.json"])["totals"].clone();
+    assert_eq!(of(&files), plain["totals"]);
+
+    let refused = |more: &[&str]| {
+        let place = home.path().join("refused").to_string_lossy().into_owned();
+        let fixed = ["audit", &input, "-c", &config, "-o", &place, "--redact"];
+        let done = regrant(&fixed.iter().chain(more).copied().collect::<Vec<_>>());
+        assert_eq!(done.status.code(), Some(1));
+        String::from_utf8_lossy(&done.stderr).into_owned()
+    };
+    assert!(refused(&[]).contains("help: make one with `openssl rand -hex 32"));
+    fs::write(home.path().join("short.key"), "secret\n").expect("it is writable");
+    let short = home.path().join("short.key").to_string_lossy().into_owned();
+    assert!(refused(&["--redact-key-file", &short]).contains("the key has 6 bytes"));
+    let named = home.path().join("plain").to_string_lossy().into_owned();
+    let with_key = ["--redact-key-file", &key.to_string_lossy(), "--baseline", &named].map(str::to_owned);
+    assert!(
+        refused(&with_key.iter().map(String::as_str).collect::<Vec<_>>()).contains("is not redacted with this key")
+    );
+}
+
+fn contents_of_sample(home: &Path) -> BTreeMap<String, Vec<u8>> {
+    let dest = home.join("plain");
+    audited(&dest, "markdown");
+    contents(&dest)
+}
+
 #[test]
 fn markdown_holds_hostile_text_in_code() {
     let files = all(&hostile(sample()), OcsfVersion::default());

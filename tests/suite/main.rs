@@ -59,6 +59,7 @@ fn audit_keeping(subjects: Subjects, paths: &[PathBuf], config: Config) -> Resul
         input_hash: InputHash::Sha256,
         subjects,
         identity: None,
+        redact: None,
     };
     let nobody: Progress = Arc::new(|_, _| {});
     run::audit(&request, &nobody)
