@@ -75,7 +75,7 @@
       const k = head.checks[columns.check[r]], i = from + r;
       const line = [columns.id[r], columns.because[r], columns.name[r], columns.target[r], columns.identity[r], columns.subject[r],
         head.executors[columns.executor[r]], head.approvers[columns.approver[r]], columns.ticket[r], head.systems[columns.system[r]],
-        head.actions[columns.action[r]], head.tiers[columns.tier[r]], k.id, k.title, columns.said_at[r], head.files[columns.file[r]]]
+        head.actions[columns.action[r]], head.tiers[columns.tier[r]], SEVERITIES[columns.severity[r]], k.id, k.title, columns.said_at[r], head.files[columns.file[r]]]
         .join(" ").toLowerCase().replace(/\n/g, " ");
       starts[r] = at;
       at += line.length + 1;
@@ -104,10 +104,10 @@
     for (const hay of haystacks) {
       let row = 0;
       for (let at = hay.text.indexOf(word); at >= 0; at = hay.text.indexOf(word, hay.starts[row])) {
-        let low = row, high = hay.starts.length - 1;
-        while (high - low > 1) { const middle = (low + high) >> 1; if (hay.starts[middle] <= at) { low = middle; } else { high = middle; } }
-        hits[hay.from + low] += hits[hay.from + low] === bit ? 1 : 0;
-        row = low + 1;
+        // Matches come in order, and a common word is in the very next line.
+        while (hay.starts[row + 1] <= at) { row++; }
+        hits[hay.from + row] += hits[hay.from + row] === bit ? 1 : 0;
+        row++;
       }
     }
   };
@@ -187,13 +187,23 @@
   };
 
   const peopleLine = (people) => {
-    const order = Array.from(people.keys()).filter((n) => people[n] > 0).sort((a, b) => people[b] - people[a] || a - b);
-    const first = order.slice(0, 6).map((n) => {
+    let all = 0;
+    const order = [];
+    for (let n = 0; n < people.length; n++) {
+      if (people[n] === 0) { continue; }
+      all++;
+      if (order.length === 6 && people[n] <= people[order[5]]) { continue; }
+      let at = order.length;
+      while (at > 0 && people[order[at - 1]] < people[n]) { at--; }
+      order.splice(at, 0, n);
+      order.length = Math.min(order.length, 6);
+    }
+    const first = order.map((n) => {
       const button = el("button", { type: "button", "class": "plainbutton" }, bdi(identities[n].name), " " + number(people[n]));
       button.addEventListener("click", () => { location.hash = "findings?identity=" + encodeURIComponent(identities[n].anchor); });
       return button;
     });
-    who.replaceChildren(order.length === 0 ? "" : count(order.length, "identity", "identities") + (order.length > 6 ? ", most findings: " : ": "), ...first);
+    who.replaceChildren(all === 0 ? "" : count(all, "identity", "identities") + (all > 6 ? ", most findings: " : ": "), ...first);
   };
 
   const chips = () => {
