@@ -54,8 +54,24 @@ pub fn read_all(
     config: &Config,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Reading, SourceError> {
+    read_in(inventory, config, progress, Sizes { chunk: chunk::CHUNK, batch: BATCH })
+}
+
+/// In how large steps files are read. What comes of it does not depend on it.
+#[derive(Clone, Copy)]
+struct Sizes {
+    chunk: u64,
+    batch: u64,
+}
+
+fn read_in(
+    inventory: Inventory,
+    config: &Config,
+    progress: &(dyn Fn(u64) + Sync),
+    sizes: Sizes,
+) -> Result<Reading, SourceError> {
     let Inventory { files, skipped, mappings, .. } = inventory;
-    let plans: Vec<Plan> = files.par_iter().map(|found| plan(found, chunk::CHUNK)).collect::<Result<_, _>>()?;
+    let plans: Vec<Plan> = files.par_iter().map(|found| plan(found, sizes.chunk)).collect::<Result<_, _>>()?;
     let jobs: Vec<Job<'_>> =
         files.iter().zip(&plans).enumerate().flat_map(|(i, (found, plan))| plan.jobs(i, found)).collect();
     let mut reading = Reading {
@@ -73,7 +89,7 @@ pub fn read_all(
         let fits = |job: &&Job<'_>| {
             let first = bytes == 0;
             bytes += job.bytes;
-            first || bytes <= BATCH
+            first || bytes <= sizes.batch
         };
         let n = rest.iter().take(BATCH_JOBS).take_while(fits);
         let (batch, after) = rest.split_at(n.count());
@@ -776,5 +792,69 @@ fn put_json(
             text => builder.put(column, &Cell::Text(text), texts),
         },
         other => builder.put(column, &Cell::Text(&scalar(other)), texts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mappings::Mappings;
+
+    /// Everything a reading says, in words: numbers of texts may differ, what they stand for may not.
+    fn said(reading: &Reading) -> String {
+        let mut out = format!("{:?}\n{:?}\n{:?}\n", reading.inputs, reading.skipped, reading.rejected);
+        for (table, rows) in &reading.tables {
+            for row in 0..rows.len() {
+                let cells = (0..table.columns().len()).map(|c| rows.canonical(c, row, |id| reading.texts.get(id)));
+                let cells: Vec<_> = cells.collect();
+                let place = (rows.file[row], rows.record[row], rows.reported[row]);
+                out.push_str(&format!("{} {place:?} {cells:?}\n", table.name()));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn neither_pieces_nor_threads_show() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let line = |n: u32, quoted: bool| {
+            let reason = match (n % 7, quoted) {
+                (0, true) => "\"first line\nsecond \"\"line\"\"\"",
+                (1, _) => "café 日本",
+                (2, _) => "  ",
+                _ => "lockout",
+            };
+            let at = if n % 97 == 5 { "yesterday".to_owned() } else { format!("2026-07-01T10:{:02}:00Z", n % 60) };
+            let more = if n % 101 == 7 { ",one too many" } else { "" };
+            let end = if n % 3 == 0 { "\r\n" } else { "\n" };
+            format!("evt-{n},{at},Okta,password-reset,CORP\\User{},{reason}{more}{end}", n % 13)
+        };
+        for (name, quoted) in [("plain.csv", false), ("quoted.csv", true)] {
+            let header = "event_id,occurred_at,system,action,target,reason\n".to_owned();
+            let text = header + &(0..4000).map(|n| line(n, quoted)).collect::<String>();
+            std::fs::write(folder.path().join(name), text).expect("written");
+        }
+        let mut broken = b"event_id,occurred_at,system,action,target\n".to_vec();
+        for n in 0..500_u32 {
+            let name: &[u8] = if n % 50 == 3 { b"J\xfcrgen" } else { "Jörg".as_bytes() };
+            broken.extend([format!("b{n},2026-07-02T00:00:00Z,ad,mfa-reset,").as_bytes(), name, b"\n"].concat());
+        }
+        std::fs::write(folder.path().join("latin.csv"), broken).expect("written");
+        let config = Config::default();
+        let mappings = Mappings::load(&[]).expect("the shipped ones");
+        let read = |sizes: Sizes, threads: usize| {
+            let inventory = Inventory::take(&[folder.path().to_owned()], &config, &mappings).expect("readable");
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            said(&pool.install(|| read_in(inventory, &config, &|_| (), sizes)).expect("read"))
+        };
+        let whole = read(Sizes { chunk: 64 << 20, batch: 1 << 40 }, 1);
+        assert!(whole.contains("bad-occurred_at") && whole.contains("wrong-number-of-fields"), "{whole:.2000}");
+        assert!(whole.contains("bad-encoding") && whole.contains("second \\\"line"), "{whole:.2000}");
+        for chunk in [1 << 10, 3 << 10, 40_000, 1 << 20] {
+            for (batch, threads) in [(1, 1), (100_000, 8), (1 << 40, 3)] {
+                let pieces = read(Sizes { chunk, batch }, threads);
+                assert!(pieces == whole, "chunk {chunk}, batch {batch}, {threads} threads");
+            }
+        }
     }
 }
