@@ -826,7 +826,7 @@ mod tests {
             };
             let at = if n % 97 == 5 { "yesterday".to_owned() } else { format!("2026-07-01T10:{:02}:00Z", n % 60) };
             let more = if n % 101 == 7 { ",one too many" } else { "" };
-            let end = if n % 3 == 0 { "\r\n" } else { "\n" };
+            let end = if n.is_multiple_of(3) { "\r\n" } else { "\n" };
             format!("evt-{n},{at},Okta,password-reset,CORP\\User{},{reason}{more}{end}", n % 13)
         };
         for (name, quoted) in [("plain.csv", false), ("quoted.csv", true)] {
