@@ -22,6 +22,7 @@ pub fn plan(args: &cli::Plan, started: i64, progress: &Progress) -> Result<Strin
         input_hash: InputHash::None,
         subjects: Subjects::Never,
         identity: None,
+        redact: None,
     };
     Ok(told(&run::audit(&request, progress)?.assessment))
 }

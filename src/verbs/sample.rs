@@ -250,6 +250,7 @@ fn conclusions(path: &Path, house: &House, known: &Knowledge, started: i64) -> R
         input_hash: InputHash::None,
         subjects: Subjects::Never,
         identity: None,
+        redact: None,
     };
     let nobody: Progress = Arc::new(|_, _| {});
     let assessment = run::audit(&request, &nobody)?.assessment;
