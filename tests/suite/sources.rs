@@ -180,6 +180,10 @@ const KNOWN: &[(&str, u64, u64)] = &[
     ("onelogin/panther onelogin-events", 36, 0),
     ("onepassword/cribl onepassword-audit", 67, 2),
     ("onepassword/unwrapped onepassword-audit", 67, 2),
+    ("windows/omerbenamram-evtx windows-security", 3023, 5),
+    ("windows/otrf/empire_scm_dll_hijack_ikeext.tar.gz! windows-security", 14722, 2),
+    ("windows/otrf/empire_wmic_add_user_backdoor.zip! windows-security", 12278, 0),
+    ("windows/splunk_examples windows-security", 15, 2),
 ];
 
 #[test]
