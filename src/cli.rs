@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::check::Severity;
+use crate::publish::keep::Keep;
 use crate::render::html::View;
 use crate::render::{Formats, OcsfVersion};
 use crate::run;
@@ -25,9 +26,10 @@ Exit codes:
   0   ran, and nothing open is at or above --fail-on
   1   could not run        2   wrong usage
   3   too many records of an input were rejected (the report is written)
+  4   publish: the report is published, but the metrics file or the hook failed
   10  something open is at or above --fail-on
   11  --require-conclusive, and a check cannot conclude
-  12  verify: something is not as it was written";
+  12  verify: something is not as it was written; replay: an output is not the same";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -44,6 +46,30 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   regrant explain retroactive-approval
   regrant explain 3f9c2a7d11e0b845 --report regrant-report";
+
+const PUBLISH_EXAMPLES: &str = "\
+Examples:
+  regrant publish exports/ -c regrant.toml --site /srv/www/regrant
+  regrant publish -c regrant.toml --site site --keep 30d,12m --fail-on new:high -q
+  regrant publish -c regrant.toml --site site --metrics /var/lib/node_exporter/regrant.prom
+
+Serve SITE/current: it is exchanged by one rename, so that a reader never sees half a report and a
+run that fails or is killed leaves the site as it was. Without PATH the folder of the config is read.
+
+Exit codes are those of an audit, and 4 when the report is published but the metrics file could not
+be written or the hook failed.";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  regrant replay reports/2026-q3 --inputs exports/
+  regrant replay site/runs/2026-10-05T000000Z-1a2b3c4d --inputs archive/2026-10-05
+
+Exit code 12 when an output is not the same; it is said which, and why where that can be told.";
+
+const SAMPLE_EXAMPLES: &str = "\
+Examples:
+  regrant sample regrant-report --check missing-approval --size 25 --seed 2026-q3
+  regrant sample regrant-report --check missing-approval --size 60 --seed 7 -o workpaper.csv";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -112,6 +138,9 @@ pub enum Verb {
     /// Audit the sample data that comes with the program
     #[command(after_help = "Example:\n  regrant demo && open regrant-demo/report/index.html")]
     Demo(Demo),
+    /// Audit, add the report to a site of reports, and say what changed: for schedulers
+    #[command(after_help = PUBLISH_EXAMPLES)]
+    Publish(Box<Publish>),
     /// What changed between two reports
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(Diff),
@@ -121,6 +150,12 @@ pub enum Verb {
     /// Write further formats from a saved report, without its inputs
     #[command(after_help = RENDER_EXAMPLES)]
     Render(Render),
+    /// Compute a report again from its inputs, and compare every byte
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
+    /// Draw an auditor's sample from the subjects of a check
+    #[command(after_help = SAMPLE_EXAMPLES)]
+    Sample(Sample),
     /// Explain a check, or a finding of a report
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
@@ -272,6 +307,93 @@ pub struct Demo {
     /// Where the sample data (input/) and its report (report/) go
     #[arg(value_name = "DIR", default_value = "regrant-demo", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
+}
+
+/// `publish`.
+#[derive(Debug, Args)]
+pub struct Publish {
+    /// Files and folders to read; folders are walked [default: the folder of the config]
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
+    /// Folder of the site
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub site: PathBuf,
+    /// Terms.
+    #[command(flatten)]
+    pub terms: Terms,
+    /// Runs that stay: the last of each of so many days (d), weeks (w), months (m) or years (y) [default: all]
+    #[arg(long, value_name = "30d,12m")]
+    pub keep: Option<Keep>,
+    /// Never let retention remove this run (SITE/pins.txt lists such runs)
+    #[arg(long)]
+    pub pin: bool,
+    /// What to do when another run is publishing to the site
+    #[arg(long, value_name = "WHAT", default_value = "wait")]
+    pub lock: Lock,
+    /// End after this time, such as 90s, 30min or 2h, with the site as it was
+    #[arg(long, value_name = "TIME", value_parser = limit)]
+    pub time_limit: Option<std::time::Duration>,
+    /// Write metrics in Prometheus' text format to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub metrics: Option<PathBuf>,
+    /// Command to run by the shell when anything changed; it reads the changes as JSON from its standard input
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandString)]
+    pub on_change: Option<String>,
+}
+
+/// What to do when another run holds the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lock {
+    /// Wait until it has ended
+    Wait,
+    /// Leave with code 1
+    Fail,
+}
+
+fn limit(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "write a whole number and s, min, h, d or w, such as 30min".to_owned();
+    let micros = crate::config::parse_age(text.trim()).ok_or_else(wrong)?;
+    u64::try_from(micros).map(std::time::Duration::from_micros).map_err(|_| wrong())
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Report folder
+    #[arg(value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
+    pub report: PathBuf,
+    /// Folder that the paths of the report's inputs are relative to
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub inputs: PathBuf,
+    /// The earlier report that took part [default: looked for beside the report]
+    #[arg(long, value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
+    pub previous: Option<PathBuf>,
+    /// The baseline that took part [default: looked for beside the report]
+    #[arg(long, value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
+    pub baseline: Option<PathBuf>,
+}
+
+/// `sample`.
+#[derive(Debug, Args)]
+pub struct Sample {
+    /// Report folder, with subjects.jsonl.zst
+    #[arg(value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
+    pub report: PathBuf,
+    /// Check whose subjects are drawn from
+    #[arg(long, value_name = "CHECK")]
+    pub check: String,
+    /// How many subjects to draw
+    #[arg(long, value_name = "N", default_value = "25")]
+    pub size: std::num::NonZeroUsize,
+    /// Any text; the same seed draws the same sample
+    #[arg(long, value_name = "S")]
+    pub seed: String,
+    /// Work paper to write, as CSV [default: none, the sample is only printed]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
 }
 
 /// `diff`.

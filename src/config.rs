@@ -1004,16 +1004,19 @@ const AGES: [(&str, i64); 5] = [("s", SECOND), ("min", MINUTE), ("h", HOUR), ("d
 
 /// `2d`, `36 h`: microseconds, more than none and at most a hundred years.
 fn age(item: &Item<'_>) -> Result<i64, ConfigError> {
-    let text = item.text()?;
+    parse_age(item.text()?).ok_or_else(|| {
+        item.wrong("a whole number and s, min, h, d or w", format!("write `{} = \"2d\"` for two days", item.name))
+    })
+}
+
+/// The same of a text that stands elsewhere; `None` for anything else.
+pub(crate) fn parse_age(text: &str) -> Option<i64> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let digits = text.strip_suffix(unit).unwrap_or(text);
     AGES.iter()
         .find(|(name, _)| *name == unit.trim())
         .and_then(|(_, each)| digits.parse::<i64>().ok()?.checked_mul(*each))
         .filter(|age| (1..=36_525 * DAY).contains(age))
-        .ok_or_else(|| {
-            item.wrong("a whole number and s, min, h, d or w", format!("write `{} = \"2d\"` for two days", item.name))
-        })
 }
 
 fn read_waiver(section: &Section<'_>) -> Result<WaiverRule, ConfigError> {

@@ -50,6 +50,7 @@ pub mod identity;
 pub mod mappings;
 pub mod proof;
 pub mod redact;
+pub mod publish;
 pub mod render;
 pub mod report;
 pub mod rows;

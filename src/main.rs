@@ -38,15 +38,25 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
             said(verbs::sample::explain_input(path, &args.house))
         }
         Verb::Audit(args) => {
-            if let Some(threads) = args.terms.threads {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
-                pool.map_err(|error| format!("{threads} threads cannot be started: {error}\n  help: ask for fewer"))?;
-            }
+            threads(args.terms.threads)?;
             let (bar, progress) = progress(if args.terms.quiet { Show::Never } else { args.terms.progress });
             let result = verbs::audit::audit(&args, started, &progress);
             bar.finish_and_clear();
             result
         }
+        Verb::Publish(args) => {
+            threads(args.terms.threads)?;
+            if let Some(limit) = args.time_limit {
+                std::thread::spawn(move || give_up_after(limit));
+            }
+            let (bar, progress) = progress(if args.terms.quiet { Show::Never } else { args.terms.progress });
+            let outside = verbs::publish::Outside { now: &now, hook: &hook };
+            let result = verbs::publish::publish(&args, started, &outside, &progress);
+            bar.finish_and_clear();
+            result
+        }
+        Verb::Replay(args) => verbs::replay::replay(&args, &progress(Show::Never).1),
+        Verb::Sample(args) => said(verbs::draw::draw_sample(&args)),
         Verb::Demo(args) => verbs::demo::demo(&args, started, &progress(Show::Never).1),
         Verb::Diff(args) => said(verbs::diff::diff(&args)),
         Verb::Verify(args) => verbs::verify::verify(&args),
@@ -69,6 +79,47 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
         }
     };
     result.map_err(|error| error.to_string())
+}
+
+fn threads(asked: Option<std::num::NonZeroUsize>) -> Result<(), String> {
+    let Some(threads) = asked else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+    pool.map_err(|error| format!("{threads} threads cannot be started: {error}\n  help: ask for fewer"))
+}
+
+/// Microseconds since 1970.
+#[allow(clippy::disallowed_methods, reason = "how long a run took is told to monitoring, and to nothing else")]
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}
+
+/// Ends the process: whatever it was at, a site is as the last run left it.
+#[allow(clippy::exit, reason = "the run itself may be waiting for a disk that does not answer")]
+fn give_up_after(limit: std::time::Duration) {
+    std::thread::sleep(limit);
+    let message = format!(
+        "error: not done after {} s (--time-limit)\n  help: the site is as the last run left it; what this one began is \
+         removed by the next\n",
+        limit.as_secs()
+    );
+    print(&mut io::stderr(), &message);
+    std::process::exit(1);
+}
+
+/// Runs a command by the shell, with `input` as its standard input.
+fn hook(command: &str, input: &[u8]) -> Result<(), String> {
+    let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+    let mut child = std::process::Command::new(shell)
+        .args([flag, command])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{shell} cannot be started: {error}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that does not care for the changes closes its input; its code tells whether it is content.
+        let _nobody_reads = stdin.write_all(input);
+    }
+    let ended = child.wait().map_err(|error| error.to_string())?;
+    if ended.success() { Ok(()) } else { Err(format!("it ended with {ended}")) }
 }
 
 /// One page for the program and one for each verb, in one text.

@@ -245,6 +245,18 @@ impl Mappings {
         overrides
     }
 
+    /// Gives files the names that a report has for them, so that files read from that report pass for the ones it was made
+    /// with.
+    pub fn rename(&mut self, overrides: &[Override]) {
+        for file in self.files.values_mut().filter(|file| file.origin != Origin::Shipped) {
+            let named = overrides.iter().find(|one| one.kind == file.kind.as_str() && one.id == file.id);
+            if let Some(named) = named {
+                file.origin = Origin::File(PathBuf::from(&named.path));
+                file.replaces = named.replaces;
+            }
+        }
+    }
+
     fn insert(&mut self, kind: MappingKind, id: String, text: String, origin: Origin) {
         let replaces = origin != Origin::Shipped
             && self.get(kind, &id).is_some_and(|before| before.origin == Origin::Shipped || before.replaces);

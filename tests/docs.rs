@@ -1,10 +1,14 @@
 //! The documents say what the program does: columns, defaults, counts, examples and links are held against it.
 
+#![allow(clippy::print_stdout, reason = "a test that was skipped says so")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use clap::Parser;
 use regrant::check::Control;
 use regrant::check::catalogue::Catalogue;
+use regrant::cli::{Cli, Verb};
 use regrant::config::{Config, Policy};
 use regrant::fact::Registry;
 use regrant::mappings::Mappings;
@@ -152,4 +156,87 @@ fn the_mapping_of_the_walk_through_maps_its_records() {
         matches!(mapping.apply(&records[0]).outcome, MappedOutcome::Rows(rows) if rows[0].get("action") == Some("password-reset"))
     );
     assert!(matches!(mapping.apply(&records[1]).outcome, MappedOutcome::OutOfScope(_)));
+}
+
+const EXAMPLES: [&str; 6] =
+    ["regrant.cron", "regrant.service", "regrant.timer", "cronjob.yaml", "github-actions.yml", "regrant-task.ps1"];
+
+fn example(name: &str) -> String {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples").join(name);
+    std::fs::read_to_string(&place).unwrap_or_else(|e| panic!("{}: {e}", place.display()))
+}
+
+/// The words of `regrant publish` as a schedule has them: one line, or a YAML list of words.
+fn command_of(name: &str) -> Vec<String> {
+    let text = example(name);
+    if let Some((_, after)) = text.split_once("              command:\n") {
+        let words = after.lines().map_while(|line| line.trim().strip_prefix("- ")).map(str::to_owned);
+        return words.collect();
+    }
+    let at = text.find("publish ").unwrap_or_else(|| panic!("{name} publishes nothing"));
+    let line = text[at..].lines().next().unwrap_or_default();
+    let line = line.split(['>', '\'', '|']).next().unwrap_or_default();
+    ["regrant"].into_iter().chain(line.split_whitespace()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_schedules_call_the_program_as_it_is() {
+    for name in EXAMPLES.iter().filter(|name| **name != "regrant.timer") {
+        let words = command_of(name);
+        let parsed = Cli::try_parse_from(&words).unwrap_or_else(|e| panic!("{name}: {words:?}: {e}"));
+        let Verb::Publish(args) = parsed.verb else { panic!("{name} does not publish") };
+        assert!(args.terms.quiet && args.keep.is_some() && args.terms.fail_on.is_some(), "{name}");
+    }
+    for line in include_str!("../docs/publishing.md").lines().filter_map(|line| line.strip_prefix("    regrant ")) {
+        let words: Vec<&str> = ["regrant"].into_iter().chain(line.split_whitespace()).collect();
+        Cli::try_parse_from(&words).unwrap_or_else(|e| panic!("docs/publishing.md: {line}: {e}"));
+    }
+    let index = include_str!("../docs/publishing.md");
+    assert!(EXAMPLES.iter().all(|name| index.contains(&format!("(examples/{name})"))));
+}
+
+#[test]
+fn systemd_accepts_the_units() {
+    let home = tempfile::tempdir().expect("a folder");
+    // The program lies elsewhere while it is tested, and its manual is nowhere.
+    let service = example("regrant.service")
+        .replace("/usr/local/bin/regrant", env!("CARGO_BIN_EXE_regrant"))
+        .replace("Documentation=man:regrant(1)\n", "");
+    std::fs::write(home.path().join("regrant.service"), service).expect("a file");
+    std::fs::write(home.path().join("regrant.timer"), example("regrant.timer")).expect("a file");
+    let units = ["regrant.service", "regrant.timer"].map(|name| home.path().join(name));
+    let Ok(out) = std::process::Command::new("systemd-analyze").arg("verify").args(units).output() else {
+        println!("skipped: there is no systemd-analyze");
+        return;
+    };
+    let said = String::from_utf8_lossy(&out.stderr);
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("regrant.")).collect();
+    assert!(out.status.success() && ours.is_empty(), "{said}");
+}
+
+#[test]
+fn the_yaml_examples_are_what_their_readers_expect() {
+    let script = "import sys, yaml\n\
+        job = yaml.safe_load(open(sys.argv[1]))\n\
+        assert job['apiVersion'] == 'batch/v1' and job['kind'] == 'CronJob'\n\
+        pod = job['spec']['jobTemplate']['spec']['template']['spec']\n\
+        names = {v['name'] for v in pod['volumes']}\n\
+        c = pod['containers'][0]\n\
+        assert {m['name'] for m in c['volumeMounts']} == names and pod['restartPolicy'] == 'Never'\n\
+        assert c['securityContext']['readOnlyRootFilesystem'] and pod['securityContext']['runAsNonRoot']\n\
+        assert c['command'][:2] == ['regrant', 'publish']\n\
+        flow = yaml.safe_load(open(sys.argv[2]))\n\
+        assert set(flow) >= {'name', 'jobs', 'permissions'} and (True in flow or 'on' in flow)\n\
+        for job in flow['jobs'].values():\n\
+        \x20   assert 'runs-on' in job and all(('uses' in s) != ('run' in s) for s in job['steps'])\n";
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples");
+    let python =
+        |arguments: &[&std::ffi::OsStr]| std::process::Command::new("python3").arg("-c").args(arguments).output();
+    if !python(&["import yaml".as_ref()]).is_ok_and(|out| out.status.success()) {
+        println!("skipped: there is no Python with a YAML reader");
+        return;
+    }
+    let (job, flow) = (place.join("cronjob.yaml"), place.join("github-actions.yml"));
+    let out = python(&[script.as_ref(), job.as_os_str(), flow.as_os_str()]).expect("it started before");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
 }

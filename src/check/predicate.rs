@@ -236,6 +236,73 @@ impl Predicate {
     }
 }
 
+/// What a column is compared with, and so where a verdict may turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Turn {
+    /// The column is itself a condition.
+    Bool,
+    /// A number it is compared with.
+    Number(f64),
+    /// A text it is compared with.
+    Text(String),
+}
+
+impl Predicate {
+    /// Everything that columns are compared with, on the first row of `columns`, in the order of the text.
+    pub fn turns(&self, columns: &dyn Columns) -> Vec<(String, Turn)> {
+        let mut out = Vec::new();
+        self.tree.turns(columns, &mut out);
+        out
+    }
+}
+
+impl Node {
+    fn turns(&self, columns: &dyn Columns, out: &mut Vec<(String, Turn)>) {
+        match self {
+            Node::Column(name, Kind::Bool) => out.push((name.clone(), Turn::Bool)),
+            Node::Column(..) | Node::Bool(_) | Node::Number(_) | Node::Text(_) | Node::Null => {}
+            Node::Compare(_, left, right) => {
+                left.against(right, columns, out);
+                right.against(left, columns, out);
+            }
+            Node::In(value, list) => list.iter().for_each(|one| value.against(one, columns, out)),
+            Node::Between(value, low, high) => {
+                value.against(low, columns, out);
+                value.against(high, columns, out);
+            }
+            Node::And(left, right) | Node::Or(left, right) | Node::Arithmetic(_, left, right) => {
+                left.turns(columns, out);
+                right.turns(columns, out);
+            }
+            Node::Not(inner) | Node::IsNull(inner) => inner.turns(columns, out),
+            Node::Coalesce(all) => all.iter().for_each(|one| one.turns(columns, out)),
+            Node::Case(arms, otherwise) => {
+                for (condition, result) in arms {
+                    condition.turns(columns, out);
+                    result.turns(columns, out);
+                }
+                otherwise.turns(columns, out);
+            }
+        }
+    }
+
+    fn against(&self, other: &Node, columns: &dyn Columns, out: &mut Vec<(String, Turn)>) {
+        let Node::Column(name, kind) = self else { return self.turns(columns, out) };
+        match (kind, other.eval(columns)) {
+            (Kind::Bool, _) => out.push((name.clone(), Turn::Bool)),
+            (Kind::Number, Value::Number(Cell::All(Some(number)))) => out.push((name.clone(), Turn::Number(number))),
+            (Kind::Number, Value::Number(Cell::Each(column))) => {
+                out.extend(column.get(0).map(|number| (name.clone(), Turn::Number(number))));
+            }
+            (Kind::Text, Value::Text(Cell::All(Some(text)))) => out.push((name.clone(), Turn::Text(text))),
+            (Kind::Text, Value::Text(Cell::Each(column))) => {
+                out.extend(column.get(0).map(|text| (name.clone(), Turn::Text(text.to_owned()))));
+            }
+            _ => {}
+        }
+    }
+}
+
 fn full_bool(value: Option<bool>, len: usize) -> BooleanChunked {
     use polars::prelude::{ChunkFull, ChunkFullNull};
     match value {

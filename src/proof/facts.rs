@@ -6,7 +6,7 @@ use polars::prelude::{ChunkedArray, IntoSeries, NamedFrom, PlSmallStr, Series};
 use serde_json::Value;
 
 use crate::check::catalogue::FactNames;
-use crate::check::predicate::{Columns, Kind, Predicate};
+use crate::check::predicate::{Columns, Kind, Predicate, Turn};
 use crate::check::{SubjectKind, Verdict};
 use crate::config::Policy;
 use crate::fact::Registry;
@@ -44,6 +44,11 @@ impl Rule {
     pub fn verdict(&self, facts: &Facts) -> Verdict {
         // One subject goes in, one verdict comes out.
         self.verdicts(&[facts]).pop().unwrap_or(Verdict::Indeterminate)
+    }
+
+    /// What the facts of the failing condition are compared with for this subject.
+    pub fn turns(&self, facts: &Facts) -> Vec<(String, Turn)> {
+        self.fails.turns(&Kept { subjects: &[facts], rule: self })
     }
 
     /// The predicate that says who fails.

@@ -8,6 +8,9 @@ pub mod baseline;
 pub mod diff;
 pub mod facts;
 pub mod kept;
+pub mod passing;
+pub mod replay;
+pub mod sample;
 pub mod sign;
 pub mod verify;
 

@@ -183,12 +183,15 @@ pub fn summary(changes: &Changes) -> Vec<String> {
         out.push(format!("What is judged changed: {}.", population.join(", ")));
     }
     if !changes.unchanged_inputs.is_empty() {
-        let n = changes.unchanged_inputs.len();
         let name = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
-        let few: Vec<String> = changes.unchanged_inputs.iter().take(3).map(name).collect();
-        let more = if n > few.len() { " …" } else { "" };
-        let files = if n == 1 { "1 input has" } else { &format!("{n} inputs have") };
-        out.push(format!("{files} the same bytes as in that report: {}{more}.", few.join(", ")));
+        out.push(match &changes.unchanged_inputs[..] {
+            [one] => format!("1 input has the same bytes as in that report: {}.", name(one)),
+            all if all.len() <= 3 => {
+                let names: Vec<String> = all.iter().map(name).collect();
+                format!("{} inputs have the same bytes as in that report: {}.", all.len(), names.join(", "))
+            }
+            all => format!("{} inputs have the same bytes as in that report.", all.len()),
+        });
     }
     out
 }

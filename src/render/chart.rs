@@ -322,9 +322,69 @@ pub fn columns(columns: &[Column], room: Room, unit: &str, label: &str) -> Resul
                 }
                 y -= h;
             }
-            if i % every == 0 && x < width - 60.0 {
+            if i % every == 0 && x < width - 84.0 {
                 pen.line((x, top + height), (x, top + height + 5.0), Ink::Quiet)?;
                 pen.text(x, top + height + 16.0, &column.label, Side::Right, Ink::Quiet)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One point of a line: its full date, and its value; null is not known, and the line has a gap there.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Printed below, where there is room.
+    pub label: String,
+    /// Zero or more.
+    pub value: Option<f64>,
+}
+
+/// A value over time, zero-based, with a gap where it is not known; `unit` is what the vertical axis counts.
+///
+/// # Errors
+/// When the backend refuses to draw.
+pub fn line(points: &[Point], room: Room, unit: &str, label: &str) -> Result<String, ChartError> {
+    let width = room.width();
+    let (left, top, height, bottom) = (44.0, 26.0, 170.0, 28.0);
+    let most = points.iter().filter_map(|point| point.value).fold(0.0, f64::max);
+    let max = ceiling(most.ceil().max(1.0) as u64);
+    let space = width - left - 16.0;
+    let step = space / points.len().saturating_sub(1).max(1) as f64;
+    let ticks = if max.is_multiple_of(4) {
+        4
+    } else if max.is_multiple_of(5) {
+        5
+    } else {
+        max.min(2)
+    };
+    draw((width, top + height + bottom), label, |pen| {
+        pen.text(0.0, 8.0, unit, Side::Right, Ink::Quiet)?;
+        for tick in 0..=ticks {
+            let n = max / ticks * tick;
+            let y = top + height - height * (n as f64 / max as f64);
+            pen.line((left, y), (width, y), Ink::Grid)?;
+            pen.text(left - 8.0, y, &words::number(n), Side::Left, Ink::Quiet)?;
+        }
+        let labels = match room {
+            Room::Wide => 6,
+            Room::Narrow => 3,
+        };
+        let every = points.len().div_ceil(labels).max(1);
+        let mut before: Option<(f64, f64)> = None;
+        for (i, point) in points.iter().enumerate() {
+            let x = left + 4.0 + i as f64 * step;
+            if let Some(value) = point.value {
+                let here = (x, top + height - height * (value / max as f64));
+                if let Some(before) = before {
+                    pen.line(before, here, Ink::Plain)?;
+                }
+                pen.rect(here.0 - 2.0, here.1 - 2.0, 4.0, 4.0, Ink::Plain)?;
+            }
+            before = point.value.map(|value| (x, top + height - height * (value / max as f64)));
+            if i % every == 0 && x < width - 84.0 {
+                pen.line((x, top + height), (x, top + height + 5.0), Ink::Quiet)?;
+                pen.text(x, top + height + 16.0, &point.label, Side::Right, Ink::Quiet)?;
             }
         }
         Ok(())

@@ -12,6 +12,17 @@ use super::Fault;
 use crate::check::Severity;
 use crate::report::model::{Finding, State};
 
+/// Rows of text as CSV, written as every CSV of ours is: a cell that a spreadsheet would take for a formula is guarded.
+pub fn guarded_csv(rows: &[Vec<String>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for cells in rows {
+        let mut row = Row::begin(&mut bytes);
+        cells.iter().for_each(|cell| row.text(cell));
+        row.end();
+    }
+    bytes
+}
+
 /// The columns of `findings.csv`, in order; the members of a line of `findings.jsonl` are the same, and `contextual` where
 /// that is not empty.
 pub const COLUMNS: [&str; 23] = [

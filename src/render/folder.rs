@@ -256,7 +256,8 @@ pub fn contents(report: &Path) -> io::Result<Vec<String>> {
     let mut paths = Vec::new();
     for entry in walkdir::WalkDir::new(report).sort_by_file_name() {
         let entry = entry?;
-        if entry.file_type().is_dir() || is_strewn(entry.file_name()) {
+        // The folder itself may be a link to the report.
+        if entry.depth() == 0 || entry.file_type().is_dir() || is_strewn(entry.file_name()) {
             continue;
         }
         let below = entry.path().strip_prefix(report).unwrap_or(entry.path());

@@ -20,7 +20,7 @@ use crate::report::model::{Assessment, Finding};
 
 use super::chart::ChartError;
 
-const STYLE: &str = include_str!("../../templates/report.css");
+pub(crate) const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// Every template, by the name that the others include it by; `.html` switches autoescape on.
@@ -109,7 +109,7 @@ pub fn render_for(view: View, assessment: &Assessment, findings: &[Finding]) -> 
 }
 
 /// `sha256-…` of an inline element's text, as a content security policy names it.
-fn policy_hash(text: &str) -> String {
+pub(crate) fn policy_hash(text: &str) -> String {
     format!("sha256-{}", base64(&Sha256::digest(text.as_bytes())))
 }
 

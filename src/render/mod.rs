@@ -394,23 +394,13 @@ pub fn write_into(bundle: &Bundle<'_>, staging: Staging) -> Result<Published, Re
 /// # Errors
 /// As [`write_into`].
 pub fn lay_down(bundle: &Bundle<'_>, staging: Staging) -> Result<(Staging, String), RenderError> {
-    let machine: Vec<&Format> = FORMATS
-        .iter()
-        .filter(|format| match format.when {
-            When::Always => true,
-            When::Given if format.id.starts_with("changes") => bundle.assessment.changes.is_some(),
-            When::Given => bundle.subjects.is_some(),
-            When::Asked => false,
-        })
-        .collect();
+    let machine = machine(bundle);
     let mut files = render_all(bundle, &staging, &machine)?;
     for (path, text) in &bundle.mapping_files {
         let path = format!("mappings/{path}");
         files.push(write_file(&staging, &path, |out| Ok(out.write_all(text.as_bytes())?))?);
     }
-    let asked: Vec<&Format> =
-        FORMATS.iter().filter(|format| format.when == When::Asked && bundle.formats.contains(format.id)).collect();
-    match render_all(bundle, &staging, &asked) {
+    match render_all(bundle, &staging, &asked(bundle)) {
         Ok(more) => files.extend(more),
         Err(RenderError::Content { file, reason, .. }) => {
             write_manifest(bundle, &staging, files)?;
@@ -420,6 +410,63 @@ pub fn lay_down(bundle: &Bundle<'_>, staging: Staging) -> Result<(Staging, Strin
     }
     let text = write_manifest(bundle, &staging, files)?;
     Ok((staging, text))
+}
+
+fn machine(bundle: &Bundle<'_>) -> Vec<&'static Format> {
+    let given = |format: &&Format| match format.when {
+        When::Always => true,
+        When::Given if format.id.starts_with("changes") => bundle.assessment.changes.is_some(),
+        When::Given => bundle.subjects.is_some(),
+        When::Asked => false,
+    };
+    FORMATS.iter().filter(given).collect()
+}
+
+fn asked(bundle: &Bundle<'_>) -> Vec<&'static Format> {
+    FORMATS.iter().filter(|format| format.when == When::Asked && bundle.formats.contains(format.id)).collect()
+}
+
+/// Size and digest of every file that [`lay_down`] would write, manifest left out, without writing any of them.
+///
+/// # Errors
+/// When a format cannot be rendered.
+pub fn entries(bundle: &Bundle<'_>) -> Result<Vec<FileEntry>, RenderError> {
+    let formats: Vec<&Format> = machine(bundle).into_iter().chain(asked(bundle)).collect();
+    let rendered: Vec<Result<FileEntry, RenderError>> = formats
+        .par_iter()
+        .filter_map(|format| format.render.map(|render| (format.file, render)))
+        .map(|(file, render)| {
+            let mut out = Digesting::new(io::sink());
+            render(bundle, &mut out).map_err(|fault| unmade(file, &fault))?;
+            Ok(out.finish(file).0)
+        })
+        .collect();
+    let mut files = rendered.into_iter().collect::<Result<Vec<_>, _>>()?;
+    for (path, text) in &bundle.mapping_files {
+        let mut out = Digesting::new(io::sink());
+        let path = format!("mappings/{path}");
+        out.write_all(text.as_bytes()).map_err(|fault| unmade(&path, &fault.into()))?;
+        files.push(out.finish(&path).0);
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// One file of the report as [`lay_down`] would write it; null for one that no format writes.
+///
+/// # Errors
+/// When the format cannot be rendered.
+pub fn one(bundle: &Bundle<'_>, file: &str) -> Result<Option<Vec<u8>>, RenderError> {
+    let Some(render) = FORMATS.iter().find(|format| format.file == file).and_then(|format| format.render) else {
+        return Ok(None);
+    };
+    let mut out = Vec::new();
+    render(bundle, &mut out).map_err(|fault| unmade(file, &fault))?;
+    Ok(Some(out))
+}
+
+fn unmade(file: &str, fault: &Fault) -> RenderError {
+    RenderError::Content { file: file.to_owned(), reason: fault.to_string(), kept: None }
 }
 
 /// Every format as a task of its own; of several errors the one of the first format in order is returned.

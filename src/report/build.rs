@@ -265,19 +265,23 @@ fn standing(counts: &Counts, able: bool) -> Standing {
     }
 }
 
-/// Inputs whose control total does not come out, by the checks whose passes rest on them.
-fn short_inputs<'a>(work: &'a Work<'_>, check: &Check) -> Vec<&'a SourceInput> {
-    let rests_on = |table: Table| match table {
+/// Do passes of the check rest on a table?
+fn rests_on(check: &Check, table: Table) -> bool {
+    match table {
         Table::Event => check.subject == SubjectKind::Reset,
         Table::Credential => check.subject == SubjectKind::Credential || check.control == Control::Revocation,
         Table::Ticket => check.control == Control::AuditTrail,
         Table::Person | Table::Workload | Table::Account => {
             check.control == Control::Eligibility || check.subject == SubjectKind::Credential
         }
-    };
+    }
+}
+
+/// Inputs whose control total does not come out, by the checks whose passes rest on them.
+fn short_inputs<'a>(work: &'a Work<'_>, check: &Check) -> Vec<&'a SourceInput> {
     let short = |i: &&SourceInput| i.expected_records.is_some_and(|n| n != i.read);
     let inputs = work.world.settled.inputs.iter();
-    inputs.filter(short).filter(|i| i.reports.keys().any(|t| rests_on(*t))).collect()
+    inputs.filter(short).filter(|i| i.reports.keys().any(|t| rests_on(check, *t))).collect()
 }
 
 fn checks(work: &Work<'_>) -> Vec<CheckResult> {
@@ -592,11 +596,55 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
             weak.map(|c| c.id.clone()).collect(),
         );
     }
+    for (kind, title, inputs) in stale_inputs(work) {
+        let reports = |c: &&Check, input: &SourceInput| input.reports.keys().any(|t| rests_on(c, *t));
+        let weak = work.catalogue.checks.iter().filter(|c| inputs.iter().any(|input| reports(c, input)));
+        let weak = weak.map(|c| c.id.clone()).collect();
+        // Every one of them: who is called at night must not have to look for the sixth.
+        let paths: Vec<String> = inputs.iter().map(|input| input.path.clone()).collect();
+        out.push(DataQuality {
+            kind: kind.to_owned(),
+            title,
+            count: paths.len() as u64,
+            examples: paths,
+            weakens: weak,
+        });
+    }
+    let mut add = |kind: &str, title: String, count: usize, examples: Vec<String>, weakens: Vec<String>| {
+        if count > 0 {
+            let examples = examples.into_iter().take(EXAMPLES).collect();
+            out.push(DataQuality { kind: kind.to_owned(), title, count: count as u64, examples, weakens });
+        }
+    };
     if work.request.config.timezone.is_none() {
         let title = "no `timezone` in the config: dates are read in UTC and working hours are not known".to_owned();
         add("no-timezone", title, 1, Vec::new(), with_facts(&["off_hours"]));
     }
     out
+}
+
+/// Inputs whose newest record is older than their `max_age`, and those of which no record tells its age.
+fn stale_inputs<'a>(work: &'a Work<'_>) -> Vec<(&'static str, String, Vec<&'a SourceInput>)> {
+    let zone = work.request.config.zone();
+    let (mut stale, mut unknown) = (Vec::new(), Vec::new());
+    for (input, span) in work.world.settled.inputs.iter().zip(spans(work)) {
+        let Some(max_age) = input.max_age else { continue };
+        let newest = span.map(|s| s.1).or_else(|| input.snapshot.map(|day| time::midnight(day, zone)));
+        match newest {
+            Some(newest) if work.world.as_of - newest > max_age => stale.push(input),
+            Some(_) => {}
+            None => unknown.push(input),
+        }
+    }
+    let kinds = [
+        ("stale-input", "inputs whose newest record is older than their `max_age`", stale),
+        ("age-not-known", "inputs with a `max_age` of which no record says when it is from", unknown),
+    ];
+    kinds
+        .into_iter()
+        .filter(|(_, _, inputs)| !inputs.is_empty())
+        .map(|(kind, title, inputs)| (kind, title.to_owned(), inputs))
+        .collect()
 }
 
 /// Label and upper limit in minutes; a class is bad when it reaches beyond what the policy gives people's credentials.

@@ -65,6 +65,8 @@ pub struct Input {
     pub zone_assumed: bool,
     /// Control total of the config.
     pub expected_records: Option<u64>,
+    /// The longest time, in microseconds, that its newest record may lie before `as_of`; null when the config sets none.
+    pub max_age: Option<i64>,
     /// Canonical actions that its mapping can show; empty for canonical files.
     pub can_show: Vec<String>,
     /// Systems of which it read a record.

@@ -487,11 +487,17 @@ fn walk(root: &Path, found: &mut Vec<Candidate>) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// A folder that Regrant wrote: its `manifest.json` names the tool. Old findings must not become input.
+/// The file that marks a folder as a site of published reports.
+pub const SITE_MARKER: &str = "regrant-site.json";
+
+/// A folder that Regrant wrote: its `manifest.json` names the tool, or it is marked as a site. Old findings must not
+/// become input.
 fn is_report(folder: &Path) -> bool {
-    let Ok(text) = std::fs::read(folder.join("manifest.json")) else { return false };
-    let Ok(value) = serde_json::from_slice::<Value>(&text) else { return false };
-    value.get("tool").is_some_and(|t| t.to_string().to_lowercase().contains("regrant"))
+    ["manifest.json", SITE_MARKER].into_iter().any(|file| {
+        let Ok(text) = std::fs::read(folder.join(file)) else { return false };
+        let Ok(value) = serde_json::from_slice::<Value>(&text) else { return false };
+        value.get("tool").is_some_and(|t| t.to_string().to_lowercase().contains("regrant"))
+    })
 }
 
 /// The deepest folder common to all.

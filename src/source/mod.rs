@@ -25,7 +25,7 @@ mod xml;
 use std::path::PathBuf;
 
 pub use accounting::{Fate, Input, RejectedRecord};
-pub use inventory::{Inventory, Recognised};
+pub use inventory::{Inventory, Recognised, SITE_MARKER};
 pub use read::{Reading, read_all};
 
 /// Why reading stopped the run.

@@ -306,6 +306,7 @@ impl Decoder {
             recognised_by: found.because.clone(),
             snapshot: rule.and_then(|r| r.snapshot),
             expected_records: rule.and_then(|r| r.expected_records),
+            max_age: rule.and_then(|r| r.max_age),
             zone_assumed: zone.is_none(),
             ..Input::default()
         };

@@ -14,6 +14,9 @@ use crate::check::catalogue::Check;
 use crate::check::nearest;
 use crate::cli::Explain;
 use crate::fact::{self, Unit, Value, credential_facts, reset_facts};
+use crate::proof::Kept;
+use crate::proof::facts::Rule;
+use crate::proof::passing::what_passes;
 use crate::render;
 use crate::report::model::{Assessment, CheckResult, Finding};
 
@@ -141,7 +144,47 @@ fn finding(id: &str, report: &Path) -> Result<String, VerbError> {
     let path = report.join("assessment.json");
     let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error.to_string()))?;
     let assessment = render::assessment::read_json(&bytes).map_err(|error| unreadable(&path, &error.to_string()))?;
-    Ok(tell(&found, &assessment))
+    let mut out = tell(&found, &assessment);
+    out.push_str(&would_pass(&found, &assessment, report)?);
+    Ok(out)
+}
+
+/// Where every fact came from, and what would have made the finding pass; from the subjects that the report keeps.
+fn would_pass(finding: &Finding, assessment: &Assessment, report: &Path) -> Result<String, VerbError> {
+    let mut out = String::new();
+    // A report that is only half there can still be explained.
+    let Ok(kept) = Kept::open(report) else { return Ok(out) };
+    let key = (finding.subject_kind.clone(), finding.system.clone(), finding.subject.clone());
+    let Some(subjects) = kept.subjects_of(&std::collections::BTreeSet::from([key]))? else {
+        heading(&mut out, "What would have made it pass");
+        out.push_str(&wrapped("Not known: the report keeps no facts (audit with `--subjects always`).", 2));
+        return Ok(out);
+    };
+    let Some(subject) = subjects.first() else { return Ok(out) };
+    heading(&mut out, "Where the facts came from");
+    let rows: Vec<Vec<String>> =
+        subject.sources.iter().map(|(role, place)| vec![shown(role), shown(&place_words(place))]).collect();
+    out.push_str(&columns(&rows, 2));
+    let check = assessment.checks.iter().find(|check| check.id == finding.check);
+    let rule = match (check, kept.config()) {
+        (Some(check), Ok(config)) => Rule::of(check, &config.policy),
+        _ => None,
+    };
+    heading(&mut out, "What would have made it pass");
+    let ways = rule.map(|rule| what_passes(&rule, &subject.facts)).unwrap_or_default();
+    if ways.is_empty() {
+        out.push_str(&wrapped("No change of one or two facts of this check alone would have.", 2));
+    }
+    for way in ways {
+        let words: Vec<String> = way.into_iter().map(|step| step.words).collect();
+        out.push_str(&wrapped(&shown(&words.join(", and ")), 2));
+    }
+    Ok(out)
+}
+
+/// `file:record` in words.
+fn place_words(place: &str) -> String {
+    place.rsplit_once(':').map_or_else(|| place.to_owned(), |(file, record)| format!("{file}, record {record}"))
 }
 
 fn unreadable(path: &Path, cause: &str) -> VerbError {

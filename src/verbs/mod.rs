@@ -3,13 +3,16 @@
 pub mod audit;
 pub mod demo;
 pub mod diff;
+pub mod draw;
 pub mod explain;
 pub mod layout;
 pub mod lint;
 pub mod list;
 pub mod map;
 pub mod plan;
+pub mod publish;
 pub mod render;
+pub mod replay;
 pub mod sample;
 pub mod summary;
 pub mod verify;
@@ -25,6 +28,8 @@ use crate::fact::Registry;
 use crate::mappings::{Mappings, MappingsError};
 use crate::proof::ProofError;
 use crate::redact::KeyError;
+use crate::proof::replay::ReplayError;
+use crate::publish::site::SiteError;
 use crate::render::folder::FolderError;
 use crate::render::saved::SavedError;
 use crate::render::{RenderError, UnknownFormat};
@@ -82,6 +87,12 @@ pub enum VerbError {
     /// The config names a format that nobody knows.
     #[error("{0}\n  help: {hint}", hint = .0.hint())]
     Format(#[from] UnknownFormat),
+    /// A report cannot be computed again.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The site cannot be published to.
+    #[error(transparent)]
+    Site(#[from] SiteError),
     /// A kept report, a key or what lies beside them cannot be used.
     #[error(transparent)]
     Proof(#[from] ProofError),

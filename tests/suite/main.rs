@@ -14,6 +14,7 @@ mod oracle;
 mod proof;
 mod raw_folder;
 mod registry;
+mod site;
 mod sources;
 
 use std::path::{Path, PathBuf};
