@@ -23,8 +23,11 @@ pub struct Outside<'a> {
     /// Microseconds since 1970; for metrics alone.
     pub now: &'a dyn Fn() -> i64,
     /// Runs a command with that standard input; the error says how it failed.
-    pub hook: &'a dyn Fn(&str, &[u8]) -> Result<(), String>,
+    pub hook: &'a Hook<'a>,
 }
+
+/// Runs a command with that standard input; the error says how it failed.
+pub type Hook<'a> = dyn Fn(&str, &[u8]) -> Result<(), String> + 'a;
 
 /// The exit code when everything is published and something after that failed.
 pub const AFTERWARDS: u8 = 4;

@@ -70,11 +70,7 @@ impl Home {
         self.publish_telling(more, &|_, _| Ok(()))
     }
 
-    fn publish_telling(
-        &self,
-        more: &[&str],
-        hook: &dyn Fn(&str, &[u8]) -> Result<(), String>,
-    ) -> Result<Said, VerbError> {
+    fn publish_telling(&self, more: &[&str], hook: &verbs::publish::Hook<'_>) -> Result<Said, VerbError> {
         let cli = Cli::try_parse_from(self.arguments(more)).unwrap_or_else(|e| panic!("{e}"));
         let Verb::Publish(args) = cli.verb else { panic!("publish was asked for") };
         let outside = Outside { now: &|| 1_790_000_000_000_000, hook };
@@ -576,7 +572,7 @@ fn what_is_said_to_have_sufficed_suffices() {
                 continue;
             }
             let config = Config::load(&folder.join("regrant.toml")).unwrap_or_else(|e| panic!("{e}"));
-            let after = audit(&[folder.clone()], config).unwrap_or_else(|e| panic!("{e}"));
+            let after = audit(std::slice::from_ref(&folder), config).unwrap_or_else(|e| panic!("{e}"));
             let ids =
                 |findings: &[Finding]| -> BTreeSet<String> { findings.iter().map(|f| f.finding_id.clone()).collect() };
             let (before, after) = (ids(&report.findings), ids(&after.findings));
