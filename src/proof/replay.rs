@@ -93,6 +93,8 @@ pub fn replay(
         input_hash,
         subjects: if listed.contains_key("subjects.jsonl.zst") { Subjects::Always } else { Subjects::Never },
         identity: kept.assessment.limited_to.clone(),
+        // Who holds the key can make the pseudonyms again; nobody else can compute such a report.
+        redact: None,
     };
     let skipped = kept.assessment.skipped.iter().map(|skipped| &skipped.path);
     let mut paths: Vec<String> = kept.assessment.inputs.iter().map(|input| input.path.clone()).collect();
