@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, ChunkedArray, IntoSeries, NamedFrom, PlSmallStr, Series};
@@ -379,7 +380,7 @@ pub fn finding_id(check: &str, kind: SubjectKind, system: &str, subject: &str) -
     hex::encode(Sha256::digest(text.as_bytes()))[..16].to_owned()
 }
 
-impl Judge<'_> {
+impl<'j> Judge<'j> {
     /// Judges every reset of the period and every credential of the inventory.
     pub fn run(&self) -> Judged {
         let mut judged = self.empty();
@@ -426,8 +427,15 @@ impl Judge<'_> {
         let mut out = self.empty();
         let columns = Cached { block, series: RefCell::default() };
         let n = block.len();
-        let scope = |r: &Requirement| r.scope_of(B::KIND).map(|p| p.eval(&columns));
-        let scopes: Vec<Vec<_>> = self.frameworks.iter().map(|f| f.requirements.iter().map(scope).collect()).collect();
+        // Many requirements share a scope.
+        let mut distinct: BTreeMap<&str, Rc<[Scope]>> = BTreeMap::new();
+        let mut scope = |r: &'j Requirement| {
+            let predicate = r.scope_of(B::KIND)?;
+            let codes = || predicate.eval(&columns).iter().map(Scope::of).collect();
+            Some(distinct.entry(predicate.text()).or_insert_with(codes).clone())
+        };
+        let scopes: Vec<Vec<_>> =
+            self.frameworks.iter().map(|f| f.requirements.iter().map(&mut scope).collect()).collect();
         let mut marks: Vec<Option<Vec<Mark>>> = vec![None; self.catalogue.checks.len()];
         for (c, check) in self.catalogue.checks.iter().enumerate() {
             if check.subject != B::KIND {
@@ -575,7 +583,7 @@ impl Judge<'_> {
                 if !requirement.direct.iter().chain(&requirement.supporting).any(|id| *id == check.id) {
                     continue;
                 }
-                for (_, f) in rows.iter().zip(&mut *found).filter(|(i, _)| scope.get(**i) == Some(false)) {
+                for (_, f) in rows.iter().zip(&mut *found).filter(|(i, _)| scope[**i] == Scope::Outside) {
                     f.finding.contextual.push(format!("{}:{}", framework.id, requirement.id));
                 }
             }
@@ -639,12 +647,15 @@ impl Judge<'_> {
             for r in 0..framework.requirements.len() {
                 let Some(mut all) = worst(&mut direct[f][r].iter().copied()) else { continue };
                 if let Some(scope) = &scopes[f][r] {
-                    let inside = |(mark, inside): (Mark, Option<bool>)| match inside {
-                        Some(true) => Some(mark),
-                        Some(false) => None,
-                        None => Some(Mark::Indeterminate),
-                    };
-                    all = all.into_iter().zip(scope.iter()).filter_map(inside).collect();
+                    let mut kept = Vec::with_capacity(all.len());
+                    for (mark, scope) in all.iter().zip(scope.iter()) {
+                        match scope {
+                            Scope::Inside => kept.push(*mark),
+                            Scope::Outside => {}
+                            Scope::Unknown => kept.push(Mark::Indeterminate),
+                        }
+                    }
+                    all = kept;
                 }
                 tally(&mut out.requirements[f][r], &all);
             }
@@ -729,7 +740,25 @@ impl Judge<'_> {
 type Direct = [Vec<Vec<usize>>];
 
 /// By framework and requirement which subjects of a block its scope takes in; null where it has none.
-type Scopes = [Vec<Option<BooleanChunked>>];
+type Scopes = [Vec<Option<Rc<[Scope]>>>];
+
+/// Does the scope of a requirement take a subject in?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Outside,
+    Inside,
+    Unknown,
+}
+
+impl Scope {
+    fn of(inside: Option<bool>) -> Scope {
+        match inside {
+            Some(false) => Scope::Outside,
+            Some(true) => Scope::Inside,
+            None => Scope::Unknown,
+        }
+    }
+}
 
 /// The worst mark of each subject over some checks; null where none of them is about subjects of the kind.
 fn worst(marks: &[Option<Vec<Mark>>], checks: &mut dyn Iterator<Item = usize>) -> Option<Vec<Mark>> {
@@ -738,14 +767,21 @@ fn worst(marks: &[Option<Vec<Mark>>], checks: &mut dyn Iterator<Item = usize>) -
         let Some(column) = &marks[c] else { continue };
         match &mut all {
             None => all = Some(column.clone()),
-            Some(all) => all.iter_mut().zip(column).for_each(|(a, b)| *a = (*a).max(*b)),
+            // Compared as bytes, so that many are at once.
+            Some(all) => all.iter_mut().zip(column).for_each(|(a, b)| {
+                if (*b as u8) > (*a as u8) {
+                    *a = *b;
+                }
+            }),
         }
     }
     all
 }
 
 fn tally(counts: &mut Counts, marks: &[Mark]) {
-    let of = |wanted: Mark| marks.iter().filter(|m| **m == wanted).count() as u64;
+    // Short runs are counted in bytes, so that many are at once.
+    let run = |marks: &[Mark], wanted: Mark| marks.iter().map(|m| u8::from(*m == wanted)).sum::<u8>();
+    let of = |wanted: Mark| marks.chunks(255).map(|marks| u64::from(run(marks, wanted))).sum::<u64>();
     counts.population += marks.len() as u64;
     counts.not_applicable += of(Mark::NotApplicable);
     counts.passed += of(Mark::Passed);
