@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::model::*;
@@ -17,7 +18,7 @@ use crate::run::{InputHash, Work};
 use crate::settle::SINCE_EVER;
 use crate::source::Input as SourceInput;
 use crate::table::{Table, event, person, ticket, workload};
-use crate::text::{EMPTY, fold};
+use crate::text::{EMPTY, TextId, fold};
 use crate::time;
 
 /// Everything that the renderers need.
@@ -228,19 +229,24 @@ fn population(work: &Work<'_>) -> Population {
         tickets: settled.ticket_rows.len() as u64,
         ..Population::default()
     };
+    let mut actions = vec![0u64; event::ACTIONS.len()];
+    let mut systems: HashMap<TextId, u64> = HashMap::new();
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     for &r in &world.resets {
         let row = r as usize;
-        let action = event::ACTIONS[settled.events.code(event::ACTION, row) as usize - 1];
-        *out.resets_by_action.entry(action.to_owned()).or_default() += 1;
-        let system = settled.texts.get(settled.events.text(event::SYSTEM, row));
-        *out.resets_by_system.entry(system.to_owned()).or_default() += 1;
+        actions[settled.events.code(event::ACTION, row) as usize - 1] += 1;
+        *systems.entry(settled.events.text(event::SYSTEM, row)).or_default() += 1;
         let kind = match world.register.identity_of(world.target_key[row]) {
-            Some(id) => world.kind_of(id),
+            Some(id) => world.standing[id as usize].kind,
             None => crate::fact::reset::word(event::KINDS, settled.events.code(event::TARGET_KIND, row))
                 .unwrap_or("unknown"),
         };
-        *out.resets_by_target_kind.entry(kind.to_owned()).or_default() += 1;
+        *kinds.entry(kind).or_default() += 1;
     }
+    let named = event::ACTIONS.iter().zip(actions).filter(|(_, n)| *n > 0);
+    out.resets_by_action = named.map(|(name, n)| ((*name).to_owned(), n)).collect();
+    out.resets_by_system = systems.into_iter().map(|(id, n)| (settled.texts.get(id).to_owned(), n)).collect();
+    out.resets_by_target_kind = kinds.into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect();
     out
 }
 

@@ -590,8 +590,10 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
     let mut stories = stories(a, findings, &listed_ids, &desk);
     let concerned = a.identities_concerned.max(stories.len() as u64);
     let mut footnotes = Vec::new();
-    // Thousands of findings share a list: hashed before it is sorted.
-    let referred: HashSet<&str> = findings.iter().flat_map(|f| f.requirements.iter()).map(String::as_str).collect();
+    // Thousands of findings share a list: each list is looked at once.
+    let mut seen = HashSet::new();
+    let lists = findings.iter().map(|f| &f.requirements).filter(|list| seen.insert(list.as_ptr()));
+    let referred: HashSet<&str> = lists.flat_map(|list| list.iter()).map(String::as_str).collect();
     let referred: BTreeSet<&str> = referred.into_iter().collect();
     let frameworks: Vec<(bool, Framework)> =
         a.frameworks.iter().map(|f| (f.leading, framework(f, &desk, &referred, &mut footnotes))).collect();
@@ -896,7 +898,8 @@ fn controls(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) -> Vec<Contro
     for f in findings.iter().filter(|f| f.state == State::Open) {
         *open.entry(&f.control).or_default() += 1;
     }
-    let found: BTreeSet<&str> = findings.iter().map(|f| f.check.as_str()).collect();
+    let found: HashSet<&str> = findings.iter().map(|f| f.check.as_str()).collect();
+    let found: BTreeSet<&str> = found.into_iter().collect();
     a.controls
         .iter()
         .map(|c| {
