@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -198,6 +199,7 @@ fn pipeline(
         keep,
     };
     let judged = judge.run();
+    let hashes = wait_for(&hashes)?;
     let work = Work {
         request,
         mappings,
@@ -254,11 +256,7 @@ fn mappings_in_force(mappings: &Mappings) -> Vec<(String, String)> {
         .collect()
 }
 
-fn read(
-    inventory: Inventory,
-    request: &Request,
-    progress: &Progress,
-) -> Result<(Settled, Vec<Option<String>>), RunError> {
+fn read(inventory: Inventory, request: &Request, progress: &Progress) -> Result<(Settled, Receiver<Hashes>), RunError> {
     let total: u64 = inventory.files.iter().map(|f| f.bytes).sum();
     let done = std::sync::atomic::AtomicU64::new(0);
     let tell = |bytes: u64| {
@@ -267,15 +265,37 @@ fn read(
     };
     progress(0, total);
     let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.original.clone()).collect();
-    // Members of archives are hashed while others are read: none of them may go before.
-    let _scratch = inventory.scratch.clone();
-    let (reading, hashes) = rayon::join(
-        || source::read_all(inventory, &request.config, &tell),
-        || disks.par_iter().map(|path| hash(path, request.input_hash)).collect::<Vec<_>>(),
-    );
-    let settled = settle::settle(reading?, request.config.zone());
-    let hashes = hashes.into_iter().collect::<Result<Vec<_>, _>>()?;
+    // Members of archives are hashed while others are judged: none of them may go before.
+    let scratch = inventory.scratch.clone();
+    let reading = source::read_all(inventory, &request.config, &tell)?;
+    // Beside what comes now, much of which has work for one thread only.
+    let (tell, hashes) = std::sync::mpsc::channel();
+    let how = request.input_hash;
+    rayon::spawn(move || {
+        let hashes = disks.par_iter().map(|path| hash(path, how)).collect();
+        drop(scratch);
+        // Nobody listens where the run ended early.
+        let _ = tell.send(hashes);
+    });
+    let settled = settle::settle(reading, request.config.zone());
     Ok((settled, hashes))
+}
+
+/// Digest of each input, in order; null with `--input-hash none`.
+type Hashes = Result<Vec<Option<String>>, SourceError>;
+
+/// Waits for what another task sends, and works on other tasks meanwhile: it may be this very thread that has to.
+fn wait_for(hashes: &Receiver<Hashes>) -> Hashes {
+    loop {
+        match hashes.try_recv() {
+            Ok(hashes) => return hashes,
+            Err(TryRecvError::Disconnected) => unreachable!("the task sends before it ends"),
+            Err(TryRecvError::Empty) => match rayon::yield_now() {
+                Some(_) => std::thread::yield_now(),
+                None => return hashes.recv().expect("the task sends before it ends"),
+            },
+        }
+    }
 }
 
 fn hash(path: &Path, how: InputHash) -> Result<Option<String>, SourceError> {

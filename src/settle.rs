@@ -109,22 +109,34 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
     let (people, mut credentials, mut accounts) = (take(Table::Person), take(Table::Credential), take(Table::Account));
     name_events(&mut events, &mut texts);
     texts.close();
-    let mut desk = Desk { texts: &texts, inputs: &mut inputs, rejected: &mut rejected };
-    let unique = desk.unique(&events, |r| (events.text(event::EVENT_ID, r), events.text(event::SYSTEM, r)));
-    let event_rows = desk.merge_events(&mut events, unique);
-    let mut only = |rows: &Rows, column: usize| {
-        let stand = desk.unique(rows, |r| (texts.folded(rows.text(column, r)), EMPTY));
-        for &r in &stand {
-            desk.count(rows, r, Fate::Accepted);
-        }
-        stand
+    let firsts = |rows: &Rows, column: usize, system: Option<usize>| match system {
+        Some(system) => firsts(&texts, rows, |r| (rows.text(column, r), rows.text(system, r))),
+        None => firsts(&texts, rows, |r| (texts.folded(rows.text(column, r)), EMPTY)),
     };
-    let workload_rows = only(&workloads, workload::WORKLOAD_ID);
-    let ticket_rows = desk.tickets(&mut tickets);
+    let (of_events, (of_credentials, of_tickets)) = rayon::join(
+        || firsts(&events, event::EVENT_ID, Some(event::SYSTEM)),
+        || {
+            rayon::join(
+                || firsts(&credentials, credential::CREDENTIAL_ID, Some(credential::SYSTEM)),
+                || firsts(&tickets, ticket::TICKET, None),
+            )
+        },
+    );
+    let of_workloads = firsts(&workloads, workload::WORKLOAD_ID, None);
+    let account = |r: usize| (texts.folded(accounts.text(account::ACCOUNT, r)), accounts.text(account::SYSTEM, r));
+    let of_accounts = self::firsts(&texts, &accounts, account);
+    let mut desk = Desk { texts: &texts, inputs: &mut inputs, rejected: &mut rejected };
+    let unique = desk.unique(&events, of_events);
+    let event_rows = desk.merge_events(&mut events, unique);
+    let workload_rows = desk.unique(&workloads, of_workloads);
+    for &r in &workload_rows {
+        desk.count(&workloads, r, Fate::Accepted);
+    }
+    let ticket_rows = desk.tickets(&mut tickets, of_tickets);
     let (periods, period_conflicts) = desk.periods(&people, zone);
     let (credential_rows, credential_activity) = desk.snapshots(
         &mut credentials,
-        |rows, _, r| (rows.text(credential::CREDENTIAL_ID, r), rows.text(credential::SYSTEM, r)),
+        of_credentials,
         &Snapshot {
             observed: credential::OBSERVED_AT,
             ended: credential::REVOKED_AT,
@@ -134,7 +146,7 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
     );
     let (account_rows, account_activity) = desk.snapshots(
         &mut accounts,
-        |rows, texts, r| (texts.folded(rows.text(account::ACCOUNT, r)), rows.text(account::SYSTEM, r)),
+        of_accounts,
         &Snapshot {
             observed: account::OBSERVED_AT,
             ended: account::DISABLED_AT,
@@ -251,6 +263,30 @@ struct Snapshot {
     never_used_since: Option<usize>,
 }
 
+/// For each row the first row with its key: (a text, a system).
+fn firsts(texts: &Texts, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Vec<u32> {
+    // Arrays by text number instead of a hash table: ids are dense, and the same id in two systems is rare.
+    let mut head = vec![0u32; texts.len()];
+    let mut next: HashMap<u32, u32> = HashMap::new();
+    let mut first = Vec::with_capacity(rows.len());
+    for row in 0..rows.len() {
+        let (text, system) = key(row);
+        let mut at = head[text as usize];
+        while at != 0 && key(at as usize - 1).1 != system {
+            at = next.get(&at).copied().unwrap_or(0);
+        }
+        if at == 0 {
+            at = row as u32 + 1;
+            if head[text as usize] != 0 {
+                next.insert(at, head[text as usize]);
+            }
+            head[text as usize] = at;
+        }
+        first.push(at - 1);
+    }
+    first
+}
+
 /// Sorts rows into their places and keeps the books.
 struct Desk<'a> {
     texts: &'a Texts,
@@ -268,34 +304,10 @@ impl Desk<'_> {
         rows.same_content(a as usize, b as usize, |id| self.texts.folded(id))
     }
 
-    /// For each row the first row with its key: (a text, a system).
-    fn firsts(&self, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Vec<u32> {
-        // Arrays by text number instead of a hash table: ids are dense, and the same id in two systems is rare.
-        let mut head = vec![0u32; self.texts.len()];
-        let mut next: HashMap<u32, u32> = HashMap::new();
-        let mut first = Vec::with_capacity(rows.len());
-        for row in 0..rows.len() {
-            let (text, system) = key(row);
-            let mut at = head[text as usize];
-            while at != 0 && key(at as usize - 1).1 != system {
-                at = next.get(&at).copied().unwrap_or(0);
-            }
-            if at == 0 {
-                at = row as u32 + 1;
-                if head[text as usize] != 0 {
-                    next.insert(at, head[text as usize]);
-                }
-                head[text as usize] = at;
-            }
-            first.push(at - 1);
-        }
-        first
-    }
-
     /// The first row of each key; equal ones after it are duplicates, others are rejected.
-    fn unique(&mut self, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Vec<u32> {
+    fn unique(&mut self, rows: &Rows, firsts: Vec<u32>) -> Vec<u32> {
         let mut stand = Vec::with_capacity(rows.len());
-        for (row, first) in self.firsts(rows, key).into_iter().enumerate() {
+        for (row, first) in firsts.into_iter().enumerate() {
             let row = row as u32;
             if first == row {
                 stand.push(row);
@@ -323,8 +335,7 @@ impl Desk<'_> {
 
     /// Tickets by id. Vendors keep a request and each of its approvals apart: records that source mappings bring to one ticket
     /// are one, unless they are about different people or were opened at different times.
-    fn tickets(&mut self, tickets: &mut Rows) -> Vec<u32> {
-        let firsts = self.firsts(tickets, |r| (self.texts.folded(tickets.text(ticket::TICKET, r)), EMPTY));
+    fn tickets(&mut self, tickets: &mut Rows, firsts: Vec<u32>) -> Vec<u32> {
         let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let mut stand = Vec::new();
         for (row, first) in firsts.into_iter().enumerate() {
@@ -545,13 +556,7 @@ impl Desk<'_> {
 
     /// Snapshots of one thing are one: the latest `observed_at` wins, each column from the latest row that reports it; the
     /// earliest end of all; every activity instant stays.
-    fn snapshots(
-        &mut self,
-        rows: &mut Rows,
-        key: impl Fn(&Rows, &Texts, usize) -> (TextId, TextId),
-        columns: &Snapshot,
-    ) -> (Vec<u32>, Vec<(u32, i64)>) {
-        let firsts = self.firsts(rows, |r| key(rows, self.texts, r));
+    fn snapshots(&mut self, rows: &mut Rows, firsts: Vec<u32>, columns: &Snapshot) -> (Vec<u32>, Vec<(u32, i64)>) {
         let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for (row, &first) in firsts.iter().enumerate() {
             let row = row as u32;

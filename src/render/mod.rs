@@ -395,12 +395,14 @@ pub fn write_into(bundle: &Bundle<'_>, staging: Staging) -> Result<Published, Re
 /// As [`write_into`].
 pub fn lay_down(bundle: &Bundle<'_>, staging: Staging) -> Result<(Staging, String), RenderError> {
     let machine = machine(bundle);
-    let mut files = render_all(bundle, &staging, &machine)?;
+    let asked = asked(bundle);
+    let (files, more) = rayon::join(|| render_all(bundle, &staging, &machine), || render_all(bundle, &staging, &asked));
+    let mut files = files?;
     for (path, text) in &bundle.mapping_files {
         let path = format!("mappings/{path}");
         files.push(write_file(&staging, &path, |out| Ok(out.write_all(text.as_bytes())?))?);
     }
-    match render_all(bundle, &staging, &asked(bundle)) {
+    match more {
         Ok(more) => files.extend(more),
         Err(RenderError::Content { file, reason, .. }) => {
             write_manifest(bundle, &staging, files)?;
