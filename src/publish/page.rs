@@ -202,7 +202,7 @@ fn charts(lines: &[&Line], clock: Clock) -> Result<Vec<Chart>, ChartError> {
     Ok(vec![
         both(
             "open",
-            "Open findings, the more severe the darker",
+            "Open findings, the most severe at the bottom",
             if by.is_empty() { "Nothing is open.".to_owned() } else { format!("Now {}.", by.join(", ")) },
             &|room| chart::columns(&open, room, "findings", "Open findings of each run by severity"),
         )?,

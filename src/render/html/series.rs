@@ -430,7 +430,7 @@ fn hours(a: &Assessment) -> Result<Chart, ChartError> {
     Ok(Chart {
         anchor: "chart-hours",
         title,
-        axis: "weekday and hour of the organisation’s zone; the darker, the more resets",
+        axis: "weekday and hour of the organisation’s zone; the stronger the colour, the more resets",
         wide,
         narrow,
         legend: Vec::new(),
