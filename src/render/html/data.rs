@@ -289,7 +289,7 @@ fn columns(findings: &[Finding], numbers: &[[usize; 9]], evidence: &[Vec<&str>],
 
 /// JSON, deflated, as base64: letters that no parser of markup stops at.
 fn pack(value: &impl Serialize) -> String {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(7));
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(4));
     // Writing to memory does not fail, and maps have text keys.
     let json = serde_json::to_vec(value).expect("plain structs are JSON");
     encoder.write_all(&json).expect("memory takes everything");
