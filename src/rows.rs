@@ -254,33 +254,12 @@ impl Rows {
         self.set_raw(column, row, value.unwrap_or(NULL));
     }
 
-    /// Sets a date-or-instant cell.
-    pub fn set_on(&mut self, column: usize, row: usize, value: Option<On>) {
-        self.set_raw(column, row, value.map_or(NULL, On::pack));
-    }
-
     fn set_raw(&mut self, column: usize, row: usize, value: i64) {
         let len = self.len();
         self.columns[column].pad(len);
         if let Values::Time(v) = &mut self.columns[column] {
             v[row] = value;
         }
-    }
-
-    /// A further row equal to `row`.
-    pub fn push_copy(&mut self, row: usize) -> usize {
-        for c in &mut self.columns {
-            match c {
-                Values::Text(v) if !v.is_empty() => v.push(v[row]),
-                Values::Time(v) if !v.is_empty() => v.push(v[row]),
-                Values::Code(v) if !v.is_empty() => v.push(v[row]),
-                _ => {}
-            }
-        }
-        self.reported.push(self.reported[row]);
-        self.file.push(self.file[row]);
-        self.record.push(self.record[row]);
-        self.len() - 1
     }
 
     /// Appends what decoders read, column by column in parallel; about `coming` further rows will follow.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -19,6 +18,7 @@ use crate::redact::{self, Pseudonyms};
 use crate::report::build;
 use crate::report::model::{Assessment, Finding, Rejected, Subject};
 use crate::settle::{self, Settled};
+use crate::source::mapping::SourceMapping;
 use crate::source::{self, Inventory, SourceError};
 use crate::text::{EMPTY, fold};
 
@@ -45,6 +45,23 @@ pub struct Request {
     pub identity: Option<String>,
     /// `--redact`: what stands for people; null leaves them as they are.
     pub redact: Option<Pseudonyms>,
+}
+
+impl Request {
+    /// To see what inputs can answer, where nothing is kept of the report. `started` is what `as_of` falls back to.
+    pub fn look(paths: Vec<PathBuf>, config: Config, mappings: Vec<PathBuf>, started: i64) -> Request {
+        Request {
+            paths,
+            as_of: config.as_of.unwrap_or(started),
+            as_of_source: if config.as_of.is_some() { "config" } else { "start of the program" },
+            config,
+            mappings,
+            input_hash: InputHash::None,
+            subjects: Subjects::Never,
+            identity: None,
+            redact: None,
+        }
+    }
 }
 
 /// How inputs are hashed for the manifest.
@@ -115,6 +132,8 @@ pub struct Work<'a> {
     pub request: &'a Request,
     /// Mappings in force.
     pub mappings: &'a Mappings,
+    /// Those of sources, parsed.
+    pub sources: Arc<[SourceMapping]>,
     /// Checks in force.
     pub catalogue: &'a Catalogue,
     /// Frameworks in force.
@@ -177,6 +196,7 @@ fn pipeline(
     let inventory = take()?;
     let mapping_files = mappings_in_force(mappings);
     let run_toml = run_toml(request, &inventory, &mapping_files);
+    let sources = inventory.mappings.clone();
     let (settled, hashes) = read(inventory, request, progress)?;
     let register = Register::build(&settled, config.zone());
     let world = World::build(config, &settled, &register, request.as_of);
@@ -199,10 +219,10 @@ fn pipeline(
         keep,
     };
     let judged = judge.run();
-    let hashes = wait_for(&hashes)?;
     let work = Work {
         request,
         mappings,
+        sources,
         catalogue: &catalogue,
         frameworks: &frameworks,
         waivers: &waivers,
@@ -256,7 +276,11 @@ fn mappings_in_force(mappings: &Mappings) -> Vec<(String, String)> {
         .collect()
 }
 
-fn read(inventory: Inventory, request: &Request, progress: &Progress) -> Result<(Settled, Receiver<Hashes>), RunError> {
+fn read(
+    inventory: Inventory,
+    request: &Request,
+    progress: &Progress,
+) -> Result<(Settled, Vec<Option<String>>), RunError> {
     let total: u64 = inventory.files.iter().map(|f| f.bytes).sum();
     let done = std::sync::atomic::AtomicU64::new(0);
     let tell = |bytes: u64| {
@@ -265,37 +289,15 @@ fn read(inventory: Inventory, request: &Request, progress: &Progress) -> Result<
     };
     progress(0, total);
     let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.original.clone()).collect();
-    // Members of archives are hashed while others are judged: none of them may go before.
-    let scratch = inventory.scratch.clone();
+    // Members of archives are hashed after they were read: none of them may go before.
+    let _scratch = inventory.scratch.clone();
     let reading = source::read_all(inventory, &request.config, &tell)?;
-    // Beside what comes now, much of which has work for one thread only.
-    let (tell, hashes) = std::sync::mpsc::channel();
-    let how = request.input_hash;
-    rayon::spawn(move || {
-        let hashes = disks.par_iter().map(|path| hash(path, how)).collect();
-        drop(scratch);
-        // Nobody listens where the run ended early.
-        let _ = tell.send(hashes);
-    });
-    let settled = settle::settle(reading, request.config.zone());
-    Ok((settled, hashes))
-}
-
-/// Digest of each input, in order; null with `--input-hash none`.
-type Hashes = Result<Vec<Option<String>>, SourceError>;
-
-/// Waits for what another task sends, and works on other tasks meanwhile: it may be this very thread that has to.
-fn wait_for(hashes: &Receiver<Hashes>) -> Hashes {
-    loop {
-        match hashes.try_recv() {
-            Ok(hashes) => return hashes,
-            Err(TryRecvError::Disconnected) => unreachable!("the task sends before it ends"),
-            Err(TryRecvError::Empty) => match rayon::yield_now() {
-                Some(_) => std::thread::yield_now(),
-                None => return hashes.recv().expect("the task sends before it ends"),
-            },
-        }
-    }
+    // Settling has work for one thread only.
+    let (settled, hashes) = rayon::join(
+        || settle::settle(reading, request.config.zone()),
+        || disks.par_iter().map(|path| hash(path, request.input_hash)).collect::<Result<_, _>>(),
+    );
+    Ok((settled, hashes?))
 }
 
 fn hash(path: &Path, how: InputHash) -> Result<Option<String>, SourceError> {

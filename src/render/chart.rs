@@ -118,6 +118,25 @@ impl Pen<'_, '_> {
         self.backend.draw_line(point(from), point(to), &style).map_err(ChartError::from_backend)
     }
 
+    /// The scale of counts from 0 to `max`, its unit above it: lines from `x.0` to `x.1`, over a height of `y.1` below `y.0`.
+    fn scale(&mut self, max: u64, unit: &str, x: (f64, f64), y: (f64, f64)) -> Result<(), ChartError> {
+        let ticks = if max.is_multiple_of(4) {
+            4
+        } else if max.is_multiple_of(5) {
+            5
+        } else {
+            max.min(2)
+        };
+        self.text(0.0, 8.0, unit, Side::Right, Ink::Quiet)?;
+        for tick in 0..=ticks {
+            let n = max / ticks * tick;
+            let at = y.0 + y.1 - y.1 * (n as f64 / max as f64);
+            self.line((x.0, at), (x.1, at), Ink::Grid)?;
+            self.text(x.0 - 8.0, at, &words::number(n), Side::Left, Ink::Quiet)?;
+        }
+        Ok(())
+    }
+
     fn text(&mut self, x: f64, y: f64, text: &str, side: Side, ink: Ink) -> Result<(), ChartError> {
         let h = match side {
             Side::Right => HPos::Left,
@@ -155,6 +174,15 @@ pub enum Room {
 }
 
 impl Room {
+    /// Of so many columns every how many have a label.
+    fn every(self, columns: usize) -> usize {
+        let labels = match self {
+            Self::Wide => 6,
+            Self::Narrow => 3,
+        };
+        columns.div_ceil(labels).max(1)
+    }
+
     fn width(self) -> f64 {
         match self {
             Self::Wide => 580.0,
@@ -285,26 +313,9 @@ pub fn columns(columns: &[Column], room: Room, unit: &str, label: &str) -> Resul
     let max = ceiling(most.max(1));
     let space = width - left - 8.0;
     let step = space / columns.len().max(1) as f64;
-    let ticks = if max.is_multiple_of(4) {
-        4
-    } else if max.is_multiple_of(5) {
-        5
-    } else {
-        max.min(2)
-    };
     draw((width, top + height + bottom), label, |pen| {
-        pen.text(0.0, 8.0, unit, Side::Right, Ink::Quiet)?;
-        for tick in 0..=ticks {
-            let n = max / ticks * tick;
-            let y = top + height - height * (n as f64 / max as f64);
-            pen.line((left, y), (width, y), Ink::Grid)?;
-            pen.text(left - 8.0, y, &words::number(n), Side::Left, Ink::Quiet)?;
-        }
-        let labels = match room {
-            Room::Wide => 6,
-            Room::Narrow => 3,
-        };
-        let every = columns.len().div_ceil(labels).max(1);
+        pen.scale(max, unit, (left, width), (top, height))?;
+        let every = room.every(columns.len());
         for (i, column) in columns.iter().enumerate() {
             let x = left + i as f64 * step;
             let gap = if step > 6.0 {
@@ -351,26 +362,9 @@ pub fn line(points: &[Point], room: Room, unit: &str, label: &str) -> Result<Str
     let max = ceiling(most.ceil().max(1.0) as u64);
     let space = width - left - 16.0;
     let step = space / points.len().saturating_sub(1).max(1) as f64;
-    let ticks = if max.is_multiple_of(4) {
-        4
-    } else if max.is_multiple_of(5) {
-        5
-    } else {
-        max.min(2)
-    };
     draw((width, top + height + bottom), label, |pen| {
-        pen.text(0.0, 8.0, unit, Side::Right, Ink::Quiet)?;
-        for tick in 0..=ticks {
-            let n = max / ticks * tick;
-            let y = top + height - height * (n as f64 / max as f64);
-            pen.line((left, y), (width, y), Ink::Grid)?;
-            pen.text(left - 8.0, y, &words::number(n), Side::Left, Ink::Quiet)?;
-        }
-        let labels = match room {
-            Room::Wide => 6,
-            Room::Narrow => 3,
-        };
-        let every = points.len().div_ceil(labels).max(1);
+        pen.scale(max, unit, (left, width), (top, height))?;
+        let every = room.every(points.len());
         let mut before: Option<(f64, f64)> = None;
         for (i, point) in points.iter().enumerate() {
             let x = left + 4.0 + i as f64 * step;

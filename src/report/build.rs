@@ -55,7 +55,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
     let totals = totals(&found);
     let (identities, identities_concerned) = stories(&work, &found, limit.as_ref());
     let inputs: Vec<Input> = input_results(&work);
-    let plan = plan::plan(&checks, &inputs, work.mappings);
+    let plan = plan::plan(&checks, &inputs, &work.sources);
     let (lineage, lineage_omitted) = lineage(&work, &found);
     let mut assessment = Assessment {
         schema_version: SCHEMA_VERSION,

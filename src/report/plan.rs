@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{CheckResult, Input, Remedy, Standing};
-use crate::mappings::{MappingKind, Mappings};
 use crate::source::mapping::SourceMapping;
 use crate::table::Table;
 
@@ -218,10 +217,10 @@ const OFFERS: &[Offer] = &[
 ];
 
 /// The remedies, the one that would turn most checks into answers first; then by checks it would help along, then by subjects.
-pub fn plan(checks: &[CheckResult], inputs: &[Input], mappings: &Mappings) -> Vec<Remedy> {
+pub fn plan(checks: &[CheckResult], inputs: &[Input], known: &[SourceMapping]) -> Vec<Remedy> {
     let loaded = |table: Table| inputs.iter().any(|i| i.tables.get(table.name()).is_some_and(|rows| *rows > 0));
     let open: Vec<&CheckResult> = checks.iter().filter(|check| check.verdict == Standing::CannotConclude).collect();
-    let sources = Sources::of(mappings, inputs);
+    let sources = Sources::of(known, inputs);
     let mut remedies = Vec::new();
     for offer in OFFERS {
         let there = match &offer.adds {
@@ -282,17 +281,13 @@ struct Sources {
 }
 
 impl Sources {
-    fn of(mappings: &Mappings, inputs: &[Input]) -> Sources {
-        let parsed: Vec<SourceMapping> = mappings
-            .files(MappingKind::Source)
-            .filter_map(|file| SourceMapping::parse(&file.id, &file.text).ok())
-            .collect();
+    fn of(sources: &[SourceMapping], inputs: &[Input]) -> Sources {
         let used: BTreeSet<&str> = inputs.iter().map(|input| input.mapping.as_str()).collect();
         let vendors: BTreeSet<&str> =
-            parsed.iter().filter(|source| used.contains(source.id.as_str())).map(|s| s.vendor.as_str()).collect();
+            sources.iter().filter(|source| used.contains(source.id.as_str())).map(|s| s.vendor.as_str()).collect();
         let mut by_table: BTreeMap<Table, Vec<String>> = BTreeMap::new();
         for known in [true, false] {
-            for source in parsed.iter().filter(|source| vendors.contains(source.vendor.as_str()) == known) {
+            for source in sources.iter().filter(|source| vendors.contains(source.vendor.as_str()) == known) {
                 for (table, _) in source.maps() {
                     let Some(table) = Table::named(table) else { continue };
                     // What is read already is not what is missing.
@@ -321,6 +316,7 @@ mod tests {
     use super::*;
     use crate::config::Policy;
     use crate::fact::{credential_facts, reset_facts};
+    use crate::mappings::Mappings;
     use crate::report::model::Counts;
 
     #[test]
@@ -349,14 +345,14 @@ mod tests {
             check("c", &[("target_offboarded", 5), ("verification_level", 2)]),
             check("d", &[("target_contractor", 1)]),
         ];
-        let mappings = Mappings::load(&[]).expect("shipped");
-        let planned = plan(&checks, &[], &mappings);
+        let sources = SourceMapping::load_all(&Mappings::load(&[]).expect("shipped")).expect("shipped");
+        let planned = plan(&checks, &[], &sources);
         let seen: Vec<(&str, usize, usize)> =
             planned.iter().map(|r| (r.id.as_str(), r.answers.len(), r.helps.len())).collect();
         assert_eq!(seen, [("roster", 2, 1), ("verification", 1, 1)]);
         assert!(planned[0].how.len() > 1 && planned[0].subjects == 6);
         let roster = Input { tables: BTreeMap::from([("person".to_owned(), 4)]), ..Input::default() };
-        assert_eq!(plan(&checks, &[roster], &mappings)[0].id, "names");
-        assert!(plan(&[], &[], &mappings).is_empty());
+        assert_eq!(plan(&checks, &[roster], &sources)[0].id, "names");
+        assert!(plan(&[], &[], &sources).is_empty());
     }
 }

@@ -123,11 +123,6 @@ impl Input {
         }
     }
 
-    /// Does everything add up?
-    pub fn adds_up(&self) -> bool {
-        self.read == self.accepted + self.out_of_scope + self.merged + self.duplicates + self.rejected
-    }
-
     /// The table it feeds; of several the first in order.
     pub fn table(&self) -> Option<Table> {
         self.reports.keys().next().copied()

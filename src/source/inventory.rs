@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::mapping::SourceMapping;
 use super::{SourceError, archive, container, json};
 use crate::config::{Config, Placed};
-use crate::mappings::{MappingKind, Mappings};
+use crate::mappings::Mappings;
 use crate::table::Table;
 use crate::text::fold;
 
@@ -61,7 +61,7 @@ pub struct Inventory {
     /// Files of folders that nobody recognises: path and what was found.
     pub skipped: Vec<(String, String)>,
     /// Source mappings, by id.
-    pub mappings: Vec<SourceMapping>,
+    pub mappings: Arc<[SourceMapping]>,
     /// Where config and inputs lie to each other: what the config says of an earlier run, else as found.
     pub placed: Placed,
     /// Where members of archives were unpacked to; gone with the last of its owners.
@@ -139,10 +139,7 @@ impl Inventory {
         config: &Config,
         mappings: &Mappings,
     ) -> Result<Inventory, SourceError> {
-        let mut sources = Vec::new();
-        for file in mappings.files(MappingKind::Source) {
-            sources.push(SourceMapping::parse(&file.id, &file.text).map_err(|e| SourceError::Mapping(e.to_string()))?);
-        }
+        let sources = SourceMapping::load_all(mappings).map_err(|e| SourceError::Mapping(e.to_string()))?;
         let placed = config.placed.clone().unwrap_or_else(|| {
             let base = std::fs::canonicalize(&config.base).unwrap_or_else(|_| config.base.clone());
             let shared = common(&[root.to_owned(), base.clone()]);
@@ -157,7 +154,7 @@ impl Inventory {
         seen.dedup_by(|a, b| a.0 == b.0);
         let mut matched = vec![false; config.inputs.len()];
         let mut inventory =
-            Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources, placed, scratch: None };
+            Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources.into(), placed, scratch: None };
         let mut seen = inventory.open_archives(seen)?;
         if let Some(only) = only {
             seen.retain(|(path, _)| only.contains(path));

@@ -98,6 +98,7 @@ use serde_json::Value;
 use self::cell::{Around, Condition, Decode, From, Look, One, Part, Pick, Presence, Source, Test, hold, spelling};
 use self::path::{Path, Start};
 use super::clock::{Clock, Dates, Format, Habit};
+use crate::mappings::{MappingKind, Mappings};
 use crate::table::event::{ACTIONS, EXECUTOR_KINDS};
 use crate::table::{Column, Table, Type};
 
@@ -250,6 +251,14 @@ struct Rows {
 }
 
 impl SourceMapping {
+    /// Every source mapping in force, by id.
+    ///
+    /// # Errors
+    /// The first that does not load.
+    pub fn load_all(mappings: &Mappings) -> Result<Vec<Self>, MappingError> {
+        mappings.files(MappingKind::Source).map(|file| Self::parse(&file.id, &file.text)).collect()
+    }
+
     /// Reads a mapping file.
     ///
     /// # Errors

@@ -19,9 +19,7 @@ pub fn lint(args: &Lint, started: i64) -> Result<String, VerbError> {
     }
     let known = Knowledge::load(&args.house)?;
     let config = &known.config;
-    for file in known.mappings.files(MappingKind::Source) {
-        SourceMapping::parse(&file.id, &file.text)?;
-    }
+    SourceMapping::load_all(&known.mappings)?;
     if let Some(unknown) = config.policy.severity.keys().find(|id| known.catalogue.get(id).is_none()) {
         return Err(RunError::Severity(unknown.clone()).into());
     }

@@ -4,7 +4,7 @@ use super::layout::{columns, count, shown, wrapped};
 use super::{VerbError, config};
 use crate::cli;
 use crate::report::model::{Assessment, Standing};
-use crate::run::{self, InputHash, Progress, Request, Subjects};
+use crate::run::{self, Progress, Request};
 
 /// The answer as text. `started` is the instant `as_of` falls back to.
 ///
@@ -12,18 +12,7 @@ use crate::run::{self, InputHash, Progress, Request, Subjects};
 /// Bad config or mappings, inputs that cannot be read.
 pub fn plan(args: &cli::Plan, started: i64, progress: &Progress) -> Result<String, VerbError> {
     let config = config(&args.house)?;
-    let as_of = config.as_of.unwrap_or(started);
-    let request = Request {
-        paths: args.paths.clone(),
-        as_of,
-        as_of_source: if config.as_of.is_some() { "config" } else { "start of the program" },
-        config,
-        mappings: args.house.mappings.clone(),
-        input_hash: InputHash::None,
-        subjects: Subjects::Never,
-        identity: None,
-        redact: None,
-    };
+    let request = Request::look(args.paths.clone(), config, args.house.mappings.clone(), started);
     Ok(told(&run::audit(&request, progress)?.assessment))
 }
 

@@ -11,7 +11,7 @@ use super::layout::{columns, count, number, shown};
 use super::{Knowledge, VerbError};
 use crate::cli::House;
 use crate::report::model::Standing;
-use crate::run::{self, InputHash, Progress, Request, RunError, Subjects};
+use crate::run::{self, Progress, Request, RunError};
 use crate::source::mapping::{Setting, SourceMapping};
 use crate::source::{Input, Inventory, Reading, Recognised, chunk, container, json, read_all};
 use crate::table::Table;
@@ -241,17 +241,7 @@ fn rejections(reading: &Reading, file: u32) -> String {
 
 /// Which checks the file alone would let conclude.
 fn conclusions(path: &Path, house: &House, known: &Knowledge, started: i64) -> Result<String, VerbError> {
-    let request = Request {
-        paths: vec![path.to_owned()],
-        config: known.config.clone(),
-        as_of: known.config.as_of.unwrap_or(started),
-        as_of_source: "config",
-        mappings: house.mappings.clone(),
-        input_hash: InputHash::None,
-        subjects: Subjects::Never,
-        identity: None,
-        redact: None,
-    };
+    let request = Request::look(vec![path.to_owned()], known.config.clone(), house.mappings.clone(), started);
     let nobody: Progress = Arc::new(|_, _| {});
     let assessment = run::audit(&request, &nobody)?.assessment;
     let of = |standing: &[Standing]| -> Vec<String> {
