@@ -118,7 +118,7 @@ impl Register {
             identities: Vec::new(),
             people: 0,
             stints: Vec::with_capacity(settled.periods.len()),
-            alias: vec![FREE; texts.len()],
+            alias: vec![FREE; texts.names()],
             own: HashMap::new(),
             account_identity: Vec::new(),
             zone,

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use rayon::prelude::*;
 
 use crate::table::{Table, Type};
-use crate::text::{EMPTY, Interner, LIST_SEPARATOR, TextId, fold};
+use crate::text::{EMPTY, Interner, LIST_SEPARATOR, Map, Sight, TextId, fold};
 use crate::time::{self, ParsedInstant};
 
 /// No instant.
@@ -124,7 +124,7 @@ pub struct Portion<'a> {
     /// Its rows.
     pub rows: &'a Rows,
     /// Its texts' numbers in the whole.
-    pub map: &'a [TextId],
+    pub map: &'a Map,
     /// Records of the file before its first.
     pub records_before: u32,
 }
@@ -266,6 +266,7 @@ impl Rows {
     pub fn append(&mut self, parts: &[Portion<'_>], coming: usize) {
         let before = self.len();
         let after = before + parts.iter().map(|p| p.rows.len()).sum::<usize>();
+        let types = self.table.columns();
         self.columns.par_iter_mut().enumerate().for_each(|(c, mine)| {
             if mine.len() == 0 && parts.iter().all(|p| p.rows.columns[c].len() == 0) {
                 return;
@@ -275,7 +276,10 @@ impl Rows {
             for part in parts {
                 mine.pad(len);
                 match (&mut *mine, &part.rows.columns[c]) {
-                    (Values::Text(a), Values::Text(b)) => a.extend(b.iter().map(|&id| part.map[id as usize])),
+                    (Values::Text(a), Values::Text(b)) => {
+                        let map = if types[c].ty == Type::Text { &part.map.plain } else { &part.map.names };
+                        a.extend(b.iter().map(|&id| map[id as usize]));
+                    }
                     (Values::Time(a), Values::Time(b)) => a.extend_from_slice(b),
                     (Values::Code(a), Values::Code(b)) => a.extend_from_slice(b),
                     _ => unreachable!("both are of the same table"),
@@ -346,6 +350,7 @@ pub struct Builder {
     /// Bit of a column: is its cell of the pending row set?
     set: u32,
     required: u32,
+    sights: Vec<Sight>,
     zone: Tz,
     /// Was any naive instant read?
     pub naive: bool,
@@ -356,7 +361,7 @@ impl Builder {
     pub fn new(table: Table, zone: Tz) -> Builder {
         let columns = table.columns();
         let required = columns.iter().enumerate().filter(|(_, c)| c.required).fold(0, |mask, (i, _)| mask | 1 << i);
-        Builder { rows: Rows::new(table), pending: vec![0; columns.len()], set: 0, required, zone, naive: false }
+        Builder { rows: Rows::new(table), pending: vec![0; columns.len()], set: 0, required, sights: vec![Sight::default(); columns.len()], zone, naive: false }
     }
 
     /// Puts one cell that is not empty.
@@ -370,7 +375,7 @@ impl Builder {
                 Some(list) => i64::from(texts.intern(&list)),
                 None => return Ok(()),
             },
-            (Cell::Text(text), ty) => match self.convert(ty, text, texts)? {
+            (Cell::Text(text), ty) => match self.convert(column, ty, text, texts)? {
                 Some(value) => value,
                 None => return Ok(()),
             },
@@ -381,9 +386,10 @@ impl Builder {
         Ok(())
     }
 
-    fn convert(&mut self, ty: Type, text: &str, texts: &mut Interner) -> Result<Option<i64>, BadCell> {
+    fn convert(&mut self, column: usize, ty: Type, text: &str, texts: &mut Interner) -> Result<Option<i64>, BadCell> {
         Ok(Some(match ty {
-            Type::Text | Type::Alias => i64::from(texts.intern(text)),
+            Type::Text => i64::from(texts.intern_plain(text, &mut self.sights[column])),
+            Type::Alias => i64::from(texts.intern(text)),
             Type::Folded => i64::from(intern_folded(text, texts)),
             Type::List => match join(text.split(';')) {
                 Some(list) => i64::from(texts.intern(&list)),

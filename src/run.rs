@@ -20,7 +20,7 @@ use crate::report::model::{Assessment, Finding, Rejected, Subject};
 use crate::settle::{self, Settled};
 use crate::source::mapping::SourceMapping;
 use crate::source::{self, Inventory, SourceError};
-use crate::text::{EMPTY, fold};
+use crate::text::fold;
 
 /// Subjects up to which `subjects.jsonl.zst` is written without being asked for.
 pub const SUBJECTS_AUTO: usize = 100_000;
@@ -243,7 +243,7 @@ fn pipeline(
             subjects: &mut built.subjects,
             run_toml: &mut run_toml,
         };
-        redact::redact(parts, pseudonyms, &|text| settled.texts.find(&fold(text)) != EMPTY);
+        redact::redact(parts, pseudonyms, &|text| settled.texts.knows(&fold(text)));
     }
     // Giving back some gigabytes takes a while; nobody has to wait for it.
     rayon::spawn(move || drop((register, settled)));

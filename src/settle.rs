@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::rows::Rows;
 use crate::source::{Fate, Input, Reading, RejectedRecord, excerpt};
 use crate::table::{Table, account, credential, event, person, ticket, workload};
-use crate::text::{EMPTY, Interner, TextId, Texts};
+use crate::text::{EMPTY, Interner, Sight, TextId, Texts, slot};
 use crate::time::{self, MINUTE};
 
 /// Records of one act lie at most this long after the earliest of them.
@@ -227,19 +227,19 @@ fn name_events(events: &mut Rows, texts: &mut Texts) {
         .map(|&row| (events.file[row], Sha256::digest(content(events, row, texts).as_bytes()).into()))
         .collect();
     let mut seen: HashMap<(u32, [u8; 32]), u32> = HashMap::new();
-    let mut names = Interner::default();
+    let (mut names, mut sight) = (Interner::default(), Sight::default());
     let ids: Vec<TextId> = bodies
         .into_iter()
         .map(|body| {
             let n = seen.entry(body).or_default();
             *n += 1;
             let digest = hex::encode(&body.1[..8]);
-            names.intern(&if *n > 1 { format!("~{digest}-{n}") } else { format!("~{digest}") })
+            names.intern_plain(&if *n > 1 { format!("~{digest}-{n}") } else { format!("~{digest}") }, &mut sight)
         })
         .collect();
     let map = texts.merge(&[names.seal()]).remove(0);
     for (row, id) in nameless.into_iter().zip(ids) {
-        events.set_text(event::EVENT_ID, row, map[id as usize]);
+        events.set_text(event::EVENT_ID, row, map.plain[id as usize]);
     }
 }
 
@@ -266,21 +266,22 @@ struct Snapshot {
 /// For each row the first row with its key: (a text, a system).
 fn firsts(texts: &Texts, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Vec<u32> {
     // Arrays by text number instead of a hash table: ids are dense, and the same id in two systems is rare.
-    let mut head = vec![0u32; texts.len()];
+    let mut head = vec![0u32; texts.slots()];
     let mut next: HashMap<u32, u32> = HashMap::new();
     let mut first = Vec::with_capacity(rows.len());
     for row in 0..rows.len() {
         let (text, system) = key(row);
-        let mut at = head[text as usize];
+        let mut at = head[slot(text)];
         while at != 0 && key(at as usize - 1).1 != system {
             at = next.get(&at).copied().unwrap_or(0);
         }
         if at == 0 {
             at = row as u32 + 1;
-            if head[text as usize] != 0 {
-                next.insert(at, head[text as usize]);
+            let head = &mut head[slot(text)];
+            if *head != 0 {
+                next.insert(at, *head);
             }
-            head[text as usize] = at;
+            *head = at;
         }
         first.push(at - 1);
     }

@@ -1,8 +1,11 @@
 //! Interned text: every alias and id becomes a `u32` once, while it is read.
 //!
-//! From there on who-is-who is an array look-up and no text is compared twice. Decoders fill an [`Interner`] each, small
-//! enough to stay in cache; [`Texts::merge`] joins them shard by shard in parallel. Numbers follow the order of parts and
-//! the hash of a text, never the threads.
+//! From there on who-is-who is an array look-up and no text is compared twice. Names of identities and systems, which
+//! are few and meet all the time, have numbers of their own, so that arrays over them stay in cache; ids, addresses and
+//! free text, which are many, are numbered apart. Decoders fill an [`Interner`] each; [`Texts::merge`] joins them shard
+//! by shard in parallel. Numbers follow the order of parts and the hash of a text, never the threads.
+
+use std::borrow::Cow;
 
 use hashbrown::{HashMap, HashTable};
 use rayon::prelude::*;
@@ -14,10 +17,17 @@ pub const EMPTY: TextId = 0;
 /// Between the parts of a list as it is kept: no source uses it.
 pub const LIST_SEPARATOR: char = '\u{1f}';
 
+/// Bits of a number that name its shard.
+const SHARD_BITS: u32 = 8;
 /// Parts of the whole that are joined independently: enough that the tables of one stay in the second-level cache.
-const SHARDS: usize = 256;
-/// Marks a number that counts the new texts of a shard, as long as merging has not placed them.
-const NEW: u32 = 1 << 31;
+const SHARDS: usize = 1 << SHARD_BITS;
+/// Bit of the numbers of plain texts.
+const PLAIN: u32 = 1 << 30;
+
+/// Where the value of a text lies in an array over all names or all plain texts.
+pub fn slot(id: TextId) -> usize {
+    (id & !PLAIN) as usize
+}
 
 fn hash(bytes: &[u8]) -> u64 {
     use std::hash::{BuildHasher, Hasher};
@@ -28,6 +38,38 @@ fn hash(bytes: &[u8]) -> u64 {
     h.finish()
 }
 
+/// Hash of what a text folds to.
+fn hash_folded(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    if is_folded(bytes) {
+        return hash(bytes);
+    }
+    let mut low = [0; 64];
+    match low.get_mut(..bytes.len()) {
+        Some(low) if text.is_ascii() && ends_visibly(bytes) => {
+            low.copy_from_slice(bytes);
+            low.make_ascii_lowercase();
+            hash(low)
+        }
+        _ => hash(fold(text).as_bytes()),
+    }
+}
+
+/// Is it sure that a text folds to itself?
+fn is_folded(bytes: &[u8]) -> bool {
+    // Without a way out of the loop, so that many are looked at at once.
+    ends_visibly(bytes) && !bytes.iter().fold(false, |other, b| other | !b.is_ascii() | b.is_ascii_uppercase())
+}
+
+fn ends_visibly(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x21..=0x7e] | [0x21..=0x7e, .., 0x21..=0x7e])
+}
+
+/// Do two texts fold to the same?
+fn fold_alike(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() { a.trim().eq_ignore_ascii_case(b.trim()) } else { fold(a) == fold(b) }
+}
+
 /// Not the bits that a hash table takes for its buckets (the lowest) or its tags (the highest seven).
 fn shard_of(hash: u64) -> usize {
     (hash >> 40) as usize % SHARDS
@@ -36,46 +78,47 @@ fn shard_of(hash: u64) -> usize {
 /// Distinct texts of one part in order of first sight, with what they fold to.
 #[derive(Default)]
 pub struct Interner {
-    bytes: Vec<u8>,
-    /// `ends[id - 1]` is where text `id` ends.
-    ends: Vec<usize>,
-    hashes: Vec<u64>,
-    /// What a text folds to, where that is another.
+    names: Local,
+    plain: Local,
+    /// What a name folds to, where that is another.
     folded: Vec<(u32, u32)>,
-    /// Of a folded text with a `\` in it, the part behind the last.
+    /// Of a folded name with a `\` in it, the part behind the last.
     tails: Vec<(u32, u32)>,
-    table: HashTable<u32>,
+}
+
+/// How often a column of plain text says something new. Where nearly every value is new, as with ids, looking for it
+/// first would be in vain; one that comes again is then found when parts are joined.
+#[derive(Clone, Default)]
+pub struct Sight {
+    seen: u16,
+    new: u16,
+}
+
+impl Sight {
+    const TRIAL: u16 = 1024;
+
+    fn mostly_new(&self) -> bool {
+        self.seen == Sight::TRIAL && self.new > Sight::TRIAL / 8 * 7
+    }
 }
 
 impl Interner {
-    /// With room for so many texts of ordinary length.
-    pub fn with_capacity(texts: usize) -> Interner {
-        Interner {
-            bytes: Vec::with_capacity(texts * 16),
-            ends: Vec::with_capacity(texts),
-            hashes: Vec::with_capacity(texts),
-            table: HashTable::with_capacity(texts),
-            ..Interner::default()
-        }
+    /// With room for what so many bytes of input hold as a rule.
+    pub fn for_input(bytes: usize) -> Interner {
+        let mut interner = Interner::default();
+        interner.plain.bytes.reserve(bytes / 3);
+        interner.plain.ends.reserve(bytes / 48);
+        interner.plain.hashes.reserve(bytes / 48);
+        interner
     }
 
-    /// The number of `text`; the empty text is [`EMPTY`].
+    /// The number of a name in this part; the empty text is [`EMPTY`].
     pub fn intern(&mut self, text: &str) -> TextId {
         if text.is_empty() {
             return EMPTY;
         }
-        let hash = hash(text.as_bytes());
-        let (bytes, ends) = (&self.bytes, &self.ends);
-        if let Some(&id) = self.table.find(hash, |&id| slice(bytes, ends, id) == text.as_bytes()) {
-            return id;
-        }
-        self.bytes.extend_from_slice(text.as_bytes());
-        self.ends.push(self.bytes.len());
-        self.hashes.push(hash);
-        let id = u32::try_from(self.ends.len()).expect("fewer than 2^32 distinct texts fit into memory");
-        let hashes = &self.hashes;
-        self.table.insert_unique(hash, id, |&id| hashes[id as usize - 1]);
-        if !text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && b != b'\\') {
+        let (id, new) = self.names.intern(text, hash(text.as_bytes()));
+        if new && !text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && b != b'\\') {
             self.fold(text, id);
         }
         id
@@ -95,130 +138,210 @@ impl Interner {
         }
     }
 
+    /// The number of a plain text in this part, one that is no name; the empty text is [`EMPTY`].
+    pub fn intern_plain(&mut self, text: &str, sight: &mut Sight) -> TextId {
+        if text.is_empty() {
+            return EMPTY;
+        }
+        let hash = hash_folded(text);
+        if sight.mostly_new() {
+            return self.plain.push(text, hash);
+        }
+        let (id, new) = self.plain.intern(text, hash);
+        if sight.seen < Sight::TRIAL {
+            sight.seen += 1;
+            sight.new += u16::from(new);
+        }
+        id
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.names.ends.len() + self.plain.ends.len()
     }
 
     /// Is there no text at all?
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// Lays the texts out by shard, so that joining reads them one behind the other.
     pub fn seal(self) -> Sealed {
-        let mut starts = vec![0u32; SHARDS + 1];
-        for &h in &self.hashes {
-            starts[shard_of(h) + 1] += 1;
-        }
-        for s in 0..SHARDS {
-            starts[s + 1] += starts[s];
-        }
-        let mut next = starts.clone();
-        let mut order = vec![0; self.hashes.len()];
-        for (i, &h) in self.hashes.iter().enumerate() {
-            let at = &mut next[shard_of(h)];
-            order[*at as usize] = i as u32 + 1;
-            *at += 1;
-        }
-        let mut bytes = Vec::with_capacity(self.bytes.len());
-        let mut texts = Vec::with_capacity(order.len());
-        for &id in &order {
-            bytes.extend_from_slice(slice(&self.bytes, &self.ends, id));
-            texts.push((self.hashes[id as usize - 1], bytes.len()));
-        }
-        Sealed { bytes, texts, order, starts, folded: self.folded, tails: self.tails }
+        Sealed { names: self.names.seal(), plain: self.plain.seal(), folded: self.folded, tails: self.tails }
     }
 }
 
-/// Texts of one part, shard by shard, each in order of first sight.
+/// Texts of one part and one space.
+#[derive(Default)]
+struct Local {
+    bytes: Vec<u8>,
+    /// `ends[id - 1]` is where text `id` ends.
+    ends: Vec<u32>,
+    hashes: Vec<u64>,
+    table: HashTable<u32>,
+}
+
+impl Local {
+    fn push(&mut self, text: &str, hash: u64) -> TextId {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.ends.push(u32::try_from(self.bytes.len()).expect("a part holds less than 4 GiB of text"));
+        self.hashes.push(hash);
+        self.ends.len() as u32
+    }
+
+    fn intern(&mut self, text: &str, hash: u64) -> (TextId, bool) {
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        let get = |id: u32| &bytes[start(ends, id as usize - 1)..ends[id as usize - 1] as usize];
+        if let Some(&id) = self.table.find(hash, |&id| get(id) == text.as_bytes()) {
+            return (id, false);
+        }
+        let id = self.push(text, hash);
+        let hashes = &self.hashes;
+        self.table.insert_unique(hash, id, |&id| hashes[id as usize - 1]);
+        (id, true)
+    }
+
+    fn seal(self) -> Layer {
+        if self.ends.is_empty() {
+            return Layer::default();
+        }
+        let mut starts = vec![0u32; SHARDS + 1];
+        let mut sizes = vec![0usize; SHARDS + 1];
+        for (i, &h) in self.hashes.iter().enumerate() {
+            let s = shard_of(h) + 1;
+            starts[s] += 1;
+            sizes[s] += self.ends[i] as usize - start(&self.ends, i);
+        }
+        for s in 0..SHARDS {
+            starts[s + 1] += starts[s];
+            sizes[s + 1] += sizes[s];
+        }
+        let (mut next, mut at) = (starts.clone(), sizes);
+        let n = self.hashes.len();
+        let (mut order, mut texts, mut bytes) = (vec![0; n], vec![(0, 0); n], vec![0; self.bytes.len()]);
+        let mut from = 0;
+        for (i, (&h, &end)) in self.hashes.iter().zip(&self.ends).enumerate() {
+            let s = shard_of(h);
+            let text = &self.bytes[from..end as usize];
+            from = end as usize;
+            bytes[at[s]..at[s] + text.len()].copy_from_slice(text);
+            at[s] += text.len();
+            let place = next[s] as usize;
+            (order[place], texts[place]) = (i as u32 + 1, (h, at[s] as u32));
+            next[s] += 1;
+        }
+        let bytes = String::from_utf8(bytes).expect("whole texts were moved about");
+        Layer { bytes, texts, order, starts }
+    }
+}
+
+/// Where text `i` begins.
+fn start(ends: &[u32], i: usize) -> usize {
+    if i == 0 { 0 } else { ends[i - 1] as usize }
+}
+
+/// Texts of one part, ready to be joined.
 #[derive(Default)]
 pub struct Sealed {
-    bytes: Vec<u8>,
-    /// Hash and end of each.
-    texts: Vec<(u64, usize)>,
-    /// Its number in the part.
-    order: Vec<u32>,
-    /// Where each shard begins.
-    starts: Vec<u32>,
+    names: Layer,
+    plain: Layer,
     folded: Vec<(u32, u32)>,
     tails: Vec<(u32, u32)>,
 }
 
-impl Sealed {
+/// Texts of one part and one space, shard by shard, each in order of first sight.
+#[derive(Default)]
+struct Layer {
+    bytes: String,
+    /// Hash and end of each.
+    texts: Vec<(u64, u32)>,
+    /// Its number in the part.
+    order: Vec<u32>,
+    /// Where each shard begins; none where there is no text.
+    starts: Vec<u32>,
+}
+
+impl Layer {
     fn shard(&self, s: usize) -> std::ops::Range<usize> {
-        self.starts[s] as usize..self.starts[s + 1] as usize
+        self.starts.get(s..s + 2).map_or(0..0, |ends| ends[0] as usize..ends[1] as usize)
     }
 }
 
-fn slice<'a>(bytes: &'a [u8], ends: &[usize], id: TextId) -> &'a [u8] {
-    let i = id as usize - 1;
-    &bytes[if i == 0 { 0 } else { ends[i - 1] }..ends[i]]
+/// What the numbers of one part are in the whole; at [`EMPTY`] stands [`EMPTY`].
+pub struct Map {
+    /// Of names.
+    pub names: Vec<TextId>,
+    /// Of plain texts.
+    pub plain: Vec<TextId>,
 }
 
-/// The texts of a run whose hashes fall into one shard.
+/// Which texts a space holds, and so what their hashes are made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Hashed as they are; what they fold to is a name as well.
+    Names,
+    /// Hashed folded; of those that fold to the same the first stands for all.
+    Plain,
+}
+
+/// The texts of a run and one space whose hashes fall into one shard.
 #[derive(Default)]
 struct Shard {
-    bytes: Vec<u8>,
+    bytes: String,
     ends: Vec<u32>,
     hashes: Vec<u64>,
-    /// Numbers of its texts in the whole; those of the merge at hand are still missing.
-    ids: Vec<TextId>,
     table: HashTable<u32>,
+    /// Of a plain text that folds like an earlier one, that one.
+    like: HashMap<u32, u32>,
 }
 
 impl Shard {
-    fn get(&self, i: usize) -> &[u8] {
-        &self.bytes[if i == 0 { 0 } else { self.ends[i - 1] as usize }..self.ends[i] as usize]
+    fn get(&self, i: usize) -> &str {
+        &self.bytes[start(&self.ends, i)..self.ends[i] as usize]
     }
 
-    /// The number of a text, or which of the new ones it is.
-    fn intern(&mut self, text: &[u8], hash: u64) -> u32 {
-        let found = self.table.find(hash, |&i| self.get(i as usize) == text).copied();
-        if let Some(i) = found {
-            return self.ids.get(i as usize).copied().unwrap_or_else(|| NEW | (i - self.ids.len() as u32));
+    fn intern(&mut self, text: &str, hash: u64, kind: Kind) -> u32 {
+        let mut like = None;
+        let found = self.table.find(hash, |&i| {
+            let other = self.get(i as usize);
+            if kind == Kind::Plain && other != text && like.is_none() && fold_alike(other, text) {
+                like = Some(i);
+            }
+            other == text
+        });
+        if let Some(&i) = found {
+            return i;
         }
         let i = self.ends.len() as u32;
-        self.bytes.extend_from_slice(text);
+        self.bytes.push_str(text);
         self.ends.push(u32::try_from(self.bytes.len()).expect("a 256th of all texts is less than 4 GiB"));
         self.hashes.push(hash);
         let hashes = &self.hashes;
         self.table.insert_unique(hash, i, |&i| hashes[i as usize]);
-        NEW | (i - self.ids.len() as u32)
-    }
-}
-
-/// Numbers that one merge gave to the new texts of one shard.
-struct Span {
-    start: TextId,
-    shard: usize,
-    first: usize,
-}
-
-/// Every text of a run, with what it folds to.
-pub struct Texts {
-    shards: Vec<Shard>,
-    /// By start.
-    spans: Vec<Span>,
-    /// By number; its own where it is folded already.
-    folded: Vec<TextId>,
-    tails: HashMap<TextId, TextId>,
-}
-
-impl Default for Texts {
-    fn default() -> Texts {
-        Texts {
-            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
-            spans: Vec::new(),
-            folded: vec![EMPTY],
-            tails: HashMap::new(),
+        if let Some(first) = like {
+            self.like.insert(i, self.like.get(&first).copied().unwrap_or(first));
         }
+        i
     }
 }
 
-impl Texts {
-    /// Takes over what decoders interned; each answer maps the numbers of one of them to ours (index 0 is [`EMPTY`]).
-    pub fn merge(&mut self, parts: &[Sealed]) -> Vec<Vec<TextId>> {
+/// All names, or all plain texts.
+struct Space {
+    kind: Kind,
+    shards: Vec<Shard>,
+}
+
+impl Space {
+    fn new(kind: Kind) -> Space {
+        Space { kind, shards: (0..SHARDS).map(|_| Shard::default()).collect() }
+    }
+
+    fn id(&self, shard: usize, i: u32) -> TextId {
+        let id = i + 1 << SHARD_BITS | shard as u32;
+        if self.kind == Kind::Plain { id | PLAIN } else { id }
+    }
+
+    fn merge(&mut self, parts: &[&Layer]) -> Vec<Vec<TextId>> {
         let mut numbers: Vec<Vec<u32>> = parts.iter().map(|p| vec![0; p.texts.len()]).collect();
         // Of each part the piece that each shard fills.
         let mut pieces: Vec<Vec<&mut [u32]>> = (0..SHARDS).map(|_| Vec::with_capacity(parts.len())).collect();
@@ -230,45 +353,94 @@ impl Texts {
                 rest = after;
             }
         }
+        let kind = self.kind;
         self.shards.par_iter_mut().zip(pieces).enumerate().for_each(|(s, (shard, pieces))| {
             let new: usize = pieces.iter().map(|p| p.len()).sum();
             shard.table.reserve(new / 2, |&i| shard.hashes[i as usize]);
             for (part, piece) in parts.iter().zip(pieces) {
                 let range = part.shard(s);
-                let mut from = if range.start == 0 { 0 } else { part.texts[range.start - 1].1 };
+                let mut from = if range.start == 0 { 0 } else { part.texts[range.start - 1].1 as usize };
                 for (&(hash, end), number) in part.texts[range].iter().zip(piece) {
-                    *number = shard.intern(&part.bytes[from..end], hash);
-                    from = end;
+                    *number = shard.intern(&part.bytes[from..end as usize], hash, kind);
+                    from = end as usize;
                 }
             }
         });
-        let mut firsts = Vec::with_capacity(SHARDS);
-        for (s, shard) in self.shards.iter_mut().enumerate() {
-            let (start, first) = (self.folded.len() as u32, shard.ids.len());
-            let new = (shard.ends.len() - first) as u32;
-            assert!(start < NEW - new, "fewer than 2^31 distinct texts fit into memory");
-            firsts.push(start);
-            if new > 0 {
-                shard.ids.extend(start..start + new);
-                self.folded.extend(start..start + new);
-                self.spans.push(Span { start, shard: s, first });
-            }
-        }
-        let maps: Vec<Vec<TextId>> = numbers
+        let most = self.shards.iter().map(|s| s.ends.len()).max().unwrap_or_default();
+        assert!(most < (PLAIN >> SHARD_BITS) as usize - 1, "fewer than 2^30 distinct texts fit into memory");
+        numbers
             .par_iter()
             .zip(parts)
             .map(|(numbers, part)| {
                 let mut map = vec![EMPTY; numbers.len() + 1];
-                for (s, first) in firsts.iter().enumerate() {
+                for s in 0..SHARDS {
                     let range = part.shard(s);
-                    for (&id, &number) in part.order[range.clone()].iter().zip(&numbers[range]) {
-                        map[id as usize] = if number & NEW == 0 { number } else { first + (number & !NEW) };
+                    for (&of_part, &i) in part.order[range.clone()].iter().zip(&numbers[range]) {
+                        map[of_part as usize] = self.id(s, i);
                     }
                 }
                 map
             })
-            .collect();
-        for (part, map) in parts.iter().zip(&maps) {
+            .collect()
+    }
+
+    fn close(&mut self) {
+        self.shards.par_iter_mut().for_each(|shard| {
+            shard.hashes = Vec::new();
+            shard.bytes.shrink_to_fit();
+            shard.ends.shrink_to_fit();
+        });
+    }
+
+    /// One more than the highest slot.
+    fn len(&self) -> usize {
+        (self.shards.iter().map(|s| s.ends.len()).max().unwrap_or_default() + 1) << SHARD_BITS
+    }
+
+    fn get(&self, id: TextId) -> &str {
+        let at = slot(id);
+        self.shards[at % SHARDS].get((at >> SHARD_BITS) - 1)
+    }
+
+    /// The number of a text with this hash that is so.
+    fn find(&self, hash: u64, is: impl Fn(&str) -> bool) -> TextId {
+        let s = shard_of(hash);
+        let shard = &self.shards[s];
+        let found = shard.table.find(hash, |&i| is(shard.get(i as usize)));
+        found.map_or(EMPTY, |&i| self.id(s, i))
+    }
+}
+
+/// Every text of a run, with what it folds to.
+pub struct Texts {
+    names: Space,
+    plain: Space,
+    /// By name; its own number where it is folded already.
+    folded: Vec<TextId>,
+    tails: HashMap<TextId, TextId>,
+}
+
+impl Default for Texts {
+    fn default() -> Texts {
+        Texts {
+            names: Space::new(Kind::Names),
+            plain: Space::new(Kind::Plain),
+            folded: Vec::new(),
+            tails: HashMap::new(),
+        }
+    }
+}
+
+impl Texts {
+    /// Takes over what decoders interned; each answer maps the numbers of one of them to ours.
+    pub fn merge(&mut self, parts: &[Sealed]) -> Vec<Map> {
+        let (names, plain) = (&mut self.names, &mut self.plain);
+        let (names, plain) = rayon::join(
+            || names.merge(&parts.iter().map(|p| &p.names).collect::<Vec<_>>()),
+            || plain.merge(&parts.iter().map(|p| &p.plain).collect::<Vec<_>>()),
+        );
+        self.folded.extend(self.folded.len() as u32..self.names.len() as u32);
+        for (part, map) in parts.iter().zip(&names) {
             for &(id, folded) in &part.folded {
                 self.folded[map[id as usize] as usize] = map[folded as usize];
             }
@@ -276,59 +448,75 @@ impl Texts {
                 self.tails.insert(map[id as usize], map[tail as usize]);
             }
         }
-        maps
+        names.into_iter().zip(plain).map(|(names, plain)| Map { names, plain }).collect()
     }
 
     /// Gives back the memory that only further merges need.
     pub fn close(&mut self) {
-        self.shards.par_iter_mut().for_each(|shard| {
-            shard.hashes = Vec::new();
-            shard.bytes.shrink_to_fit();
-            shard.ends.shrink_to_fit();
-            shard.ids.shrink_to_fit();
-        });
+        rayon::join(|| self.names.close(), || self.plain.close());
         self.folded.shrink_to_fit();
     }
 
-    /// The number of a text that was seen; [`EMPTY`] when it was not.
+    /// The number of a name that was seen; [`EMPTY`] when it was not.
     pub fn find(&self, text: &str) -> TextId {
         if text.is_empty() {
             return EMPTY;
         }
-        let hash = hash(text.as_bytes());
-        let shard = &self.shards[shard_of(hash)];
-        let found = shard.table.find(hash, |&i| shard.get(i as usize) == text.as_bytes());
-        found.map_or(EMPTY, |&i| shard.ids[i as usize])
+        self.names.find(hash(text.as_bytes()), |other| other == text)
+    }
+
+    /// Was a name or a plain text seen that folds to this?
+    pub fn knows(&self, folded: &str) -> bool {
+        self.find(folded) != EMPTY || self.plain.find(hash_folded(folded), |other| fold_alike(other, folded)) != EMPTY
     }
 
     /// The text.
     pub fn get(&self, id: TextId) -> &str {
-        if id == EMPTY {
-            return "";
+        match id {
+            EMPTY => "",
+            id if id & PLAIN == 0 => self.names.get(id),
+            id => self.plain.get(id),
         }
-        let span = &self.spans[self.spans.partition_point(|s| s.start <= id) - 1];
-        let text = self.shards[span.shard].get(span.first + (id - span.start) as usize);
-        std::str::from_utf8(text).expect("only str is interned")
     }
 
-    /// What it folds to: trimmed, lower-cased.
+    /// What is the same number for all that fold alike: of a name the folded one, of plain texts the first.
     pub fn folded(&self, id: TextId) -> TextId {
-        self.folded[id as usize]
+        if id & PLAIN == 0 {
+            return self.folded.get(id as usize).copied().unwrap_or(EMPTY);
+        }
+        let at = slot(id);
+        let like = &self.plain.shards[at % SHARDS].like;
+        if like.is_empty() {
+            return id;
+        }
+        like.get(&((at >> SHARD_BITS) as u32 - 1)).map_or(id, |&i| self.plain.id(at % SHARDS, i))
+    }
+
+    /// The text, folded.
+    pub fn get_folded(&self, id: TextId) -> Cow<'_, str> {
+        if id & PLAIN == 0 {
+            return Cow::Borrowed(self.get(self.folded(id)));
+        }
+        let text = self.plain.get(id);
+        if is_folded(text.as_bytes()) { Cow::Borrowed(text) } else { Cow::Owned(fold(text)) }
     }
 
     /// Of a folded `domain\user` the part behind the last `\`; [`EMPTY`] when there is none.
     pub fn tail(&self, folded: TextId) -> TextId {
+        if self.tails.is_empty() {
+            return EMPTY;
+        }
         self.tails.get(&folded).copied().unwrap_or(EMPTY)
     }
 
-    /// One more than the highest number.
-    pub fn len(&self) -> usize {
-        self.folded.len()
+    /// Slots of names: how long an array over them is, see [`slot`].
+    pub fn names(&self) -> usize {
+        self.names.len()
     }
 
-    /// Is there no text at all?
-    pub fn is_empty(&self) -> bool {
-        self.folded.len() == 1
+    /// Slots of names or of plain texts, whichever are more.
+    pub fn slots(&self) -> usize {
+        self.names.len().max(self.plain.len())
     }
 }
 
@@ -347,7 +535,7 @@ mod tests {
         let ids: Vec<_> = ["CORP\\Ann", "corp\\ann", "ann", "", "日本 Ä", "a\\", "ΑΣ"].map(|t| one.intern(t)).into();
         let mut all = Texts::default();
         let map = all.merge(&[one.seal()]).remove(0);
-        let id = |i: usize| map[ids[i] as usize];
+        let id = |i: usize| map.names[ids[i] as usize];
         assert_eq!(all.folded(id(0)), all.folded(id(1)));
         assert_eq!(all.folded(id(1)), id(1));
         assert_ne!(id(0), id(1));
@@ -377,16 +565,54 @@ mod tests {
             let maps = all.merge(&interners);
             for (map, (range, ids)) in maps.iter().zip(given) {
                 for (n, id) in range.zip(ids) {
-                    let id = map[id as usize];
+                    let id = map.names[id as usize];
                     assert_eq!(all.get(id), text(n));
                     assert_eq!(all.get(all.folded(id)), fold(&text(n)));
                     assert_eq!(*seen.entry(text(n)).or_insert(id), id);
                 }
             }
         }
-        let distinct: std::collections::BTreeSet<_> = (0..all.len() as u32).map(|id| all.get(id)).collect();
-        assert_eq!(distinct.len(), all.len());
+        assert_eq!(seen.values().collect::<std::collections::BTreeSet<_>>().len(), seen.len());
         assert_eq!(all.find("corp\\user0"), all.folded(all.find("CORP\\User0")));
         assert_eq!(all.get(all.tail(all.find("corp\\user0"))), "user0");
+    }
+
+    #[test]
+    fn plain_texts_that_fold_alike_share_a_number_for_comparing() {
+        let given = ["INC1", "inc1", "Inc1", "INC2", "É1", "é1", "ſs", "SS", "a b", "A B", "", "\u{212a}1", "k1"];
+        let mut all = Texts::default();
+        let mut ids: HashMap<&str, TextId> = HashMap::new();
+        for order in [given.to_vec(), given.iter().rev().copied().collect()] {
+            let mut part = Interner::default();
+            let mut sight = Sight::default();
+            let local: Vec<TextId> = order.iter().map(|t| part.intern_plain(t, &mut sight)).collect();
+            let map = all.merge(&[part.seal()]).remove(0);
+            for (text, id) in order.into_iter().zip(local) {
+                let id = map.plain[id as usize];
+                assert_eq!(*ids.entry(text).or_insert(id), id, "{text}");
+                assert_eq!((all.get(id), &*all.get_folded(id)), (text, fold(text).as_str()));
+            }
+        }
+        for (a, x) in &ids {
+            for (b, y) in &ids {
+                assert_eq!(all.folded(*x) == all.folded(*y), fold(a) == fold(b), "{a} and {b}");
+            }
+        }
+        assert!(all.knows("inc1") && all.knows("é1") && !all.knows("inc3"));
+        assert_eq!(all.find("inc1"), EMPTY, "a name was asked for");
+    }
+
+    #[test]
+    fn what_comes_again_after_many_new_ones_is_the_same() {
+        let mut part = Interner::default();
+        let mut sight = Sight::default();
+        let ids: Vec<TextId> =
+            (0..5000).map(|n| part.intern_plain(&format!("id-{}", n % 3000), &mut sight)).collect();
+        assert_ne!(ids[0], ids[3000], "not looked for");
+        let mut all = Texts::default();
+        let map = all.merge(&[part.seal()]).remove(0);
+        for (n, id) in ids.iter().enumerate() {
+            assert_eq!(map.plain[*id as usize], map.plain[ids[n % 3000] as usize]);
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::text::EMPTY;
 use crate::time;
 
 /// Subjects judged together: large enough for columns to pay, small enough to stay in cache.
-const BLOCK: usize = 16_384;
+const BLOCK: usize = 2048;
 
 /// What became of one subject under one check, the worst last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use crate::identity::{Key, NO_KEY};
-use crate::text::TextId;
+use crate::text::{TextId, slot};
 
 /// Where the entries of each key begin.
 #[derive(Default)]
@@ -168,7 +168,7 @@ impl TextIndex {
     pub fn build(texts: usize, rows: impl Iterator<Item = (TextId, u32)>) -> TextIndex {
         let mut index = TextIndex { head: vec![0; texts], ..TextIndex::default() };
         for (text, row) in rows {
-            let head = &mut index.head[text as usize];
+            let head = &mut index.head[slot(text)];
             if *head != 0 {
                 index.next.insert(row, *head);
             }
@@ -179,7 +179,7 @@ impl TextIndex {
 
     /// The row of a text for which `fits` holds: of several the last.
     pub fn get(&self, text: TextId, fits: impl Fn(u32) -> bool) -> Option<u32> {
-        let mut row = self.head[text as usize].checked_sub(1)?;
+        let mut row = self.head[slot(text)].checked_sub(1)?;
         while !fits(row) {
             row = self.next.get(&row)?.checked_sub(1)?;
         }

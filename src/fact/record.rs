@@ -153,7 +153,7 @@ fn ticket_found(s: &S<'_>) -> Option<bool> {
 fn ticket_category_allowed(s: &S<'_>) -> Option<bool> {
     let category = s.world.settled.tickets.text(ticket::CATEGORY, s.named_ticket?);
     let allowed = &s.world.policy.recovery_categories;
-    (category != EMPTY && !allowed.is_empty()).then(|| allowed.iter().any(|a| a == s.folded(category)))
+    (category != EMPTY && !allowed.is_empty()).then(|| allowed.iter().any(|a| *a == s.folded(category)))
 }
 
 fn ticket_closed(s: &S<'_>) -> Option<bool> {

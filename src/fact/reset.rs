@@ -193,8 +193,8 @@ impl<'a> ResetSubject<'a> {
         self.world.settled.texts.get(text)
     }
 
-    pub(super) fn folded(&self, text: TextId) -> &str {
-        self.str(self.world.settled.texts.folded(text))
+    pub(super) fn folded(&self, text: TextId) -> std::borrow::Cow<'_, str> {
+        self.world.settled.texts.get_folded(text)
     }
 
     /// The period that speaks for the target at T.
@@ -287,7 +287,8 @@ fn verification_level(s: &S<'_>) -> Option<f64> {
     if !s.has(event::VERIFICATION) {
         return None;
     }
-    let methods = s.folded(s.text(event::VERIFICATION)).split(LIST_SEPARATOR);
+    let said = s.folded(s.text(event::VERIFICATION));
+    let methods = said.split(LIST_SEPARATOR);
     let levels = methods.map(|m| s.world.policy.levels.get(m).copied().unwrap_or(0.0));
     Some(levels.fold(0.0, f64::max))
 }

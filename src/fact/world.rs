@@ -247,8 +247,8 @@ impl<'a> World<'a> {
                 let texts = &self.settled.texts;
                 let stint = self.register.speaking(id, self.at(row));
                 let department = stint.map_or(EMPTY, |s| s.period(self.settled).department);
-                let folded = texts.get(texts.folded(department));
-                let desk = !folded.is_empty() && self.policy.desk_departments.iter().any(|d| d == folded);
+                let folded = texts.get_folded(department);
+                let desk = !folded.is_empty() && self.policy.desk_departments.iter().any(|d| *d == folded);
                 code(if desk { "desk" } else { "admin" })
             }
         }
@@ -430,7 +430,7 @@ impl<'a> World<'a> {
     fn tickets(&mut self) {
         let (tickets, texts) = (&self.settled.tickets, &self.settled.texts);
         let id = |&r: &u32| (texts.folded(tickets.text(ticket::TICKET, r as usize)), r);
-        self.ticket_at = TextIndex::build(texts.len(), self.settled.ticket_rows.iter().map(id));
+        self.ticket_at = TextIndex::build(texts.slots(), self.settled.ticket_rows.iter().map(id));
         let (mut by_key, mut by_text) = (Vec::new(), Vec::new());
         let events = &self.settled.events;
         let target = |&r: &u32| texts.folded(events.text(event::TARGET, r as usize));
@@ -472,8 +472,8 @@ impl<'a> World<'a> {
             return true;
         }
         let texts = &self.settled.texts;
-        let category = texts.get(texts.folded(self.settled.tickets.text(ticket::CATEGORY, row)));
-        allowed.iter().any(|a| a == category)
+        let category = texts.get_folded(self.settled.tickets.text(ticket::CATEGORY, row));
+        allowed.iter().any(|a| *a == category)
     }
 
     fn population(&mut self, known: &[u32]) {
@@ -594,18 +594,18 @@ impl<'a> World<'a> {
             self.register.same(texts, (tickets.text(ticket::SUBJECT, r as usize), EMPTY), target) == Some(true)
         };
         let pools = [(&self.approved_by_key, self.target_key[row]), (&self.approved_by_text, texts.folded(target.0))];
-        let id = |r: u32| texts.get(texts.folded(tickets.text(ticket::TICKET, r as usize)));
+        let id = |r: u32| texts.get_folded(tickets.text(ticket::TICKET, r as usize));
         let before = pools
             .iter()
             .flat_map(|(index, key)| index.between(*key, from, t + 1))
             .filter(|x| fits(x.1))
-            .min_by(|a, b| b.0.cmp(&a.0).then_with(|| id(a.1).cmp(id(b.1))));
+            .min_by(|a, b| b.0.cmp(&a.0).then_with(|| id(a.1).cmp(&id(b.1))));
         let after = || {
             pools
                 .iter()
                 .flat_map(|(index, key)| index.between(*key, t + 1, until + 1))
                 .filter(|x| fits(x.1))
-                .min_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(id(b.1))))
+                .min_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(&id(b.1))))
         };
         before.or_else(after).map(|x| x.1 as usize)
     }
@@ -714,7 +714,7 @@ impl Held {
             s.spawn(move |_| *snapshots = TimeIndex::build(names, &activity));
             s.spawn(move |_| {
                 let id = |&r: &u32| (credentials.text(credential::CREDENTIAL_ID, r as usize), r);
-                *by_id = TextIndex::build(texts.len(), settled.credential_rows.iter().map(id));
+                *by_id = TextIndex::build(texts.slots(), settled.credential_rows.iter().map(id));
             });
             s.spawn(move |_| *accounts = RowIndex::build(names, &account_key));
             s.spawn(move |_| *credentials_of = RowIndex::build(names, &credential_key));

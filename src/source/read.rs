@@ -373,7 +373,7 @@ impl Decoder {
     }
 
     fn simple_records(&mut self, layout: &Layout, text: &str) {
-        self.texts = Interner::with_capacity(text.len() / 64);
+        self.texts = Interner::for_input(text.len());
         self.input.reports.insert(layout.table, layout.mask);
         self.input.ignored_columns.clone_from(&layout.ignored);
         let mut builder = Builder::new(layout.table, self.zone);
