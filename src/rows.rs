@@ -361,7 +361,15 @@ impl Builder {
     pub fn new(table: Table, zone: Tz) -> Builder {
         let columns = table.columns();
         let required = columns.iter().enumerate().filter(|(_, c)| c.required).fold(0, |mask, (i, _)| mask | 1 << i);
-        Builder { rows: Rows::new(table), pending: vec![0; columns.len()], set: 0, required, sights: vec![Sight::default(); columns.len()], zone, naive: false }
+        Builder {
+            rows: Rows::new(table),
+            pending: vec![0; columns.len()],
+            set: 0,
+            required,
+            sights: vec![Sight::default(); columns.len()],
+            zone,
+            naive: false,
+        }
     }
 
     /// Puts one cell that is not empty.

@@ -337,7 +337,7 @@ impl Space {
     }
 
     fn id(&self, shard: usize, i: u32) -> TextId {
-        let id = i + 1 << SHARD_BITS | shard as u32;
+        let id = ((i + 1) << SHARD_BITS) | shard as u32;
         if self.kind == Kind::Plain { id | PLAIN } else { id }
     }
 
@@ -606,8 +606,7 @@ mod tests {
     fn what_comes_again_after_many_new_ones_is_the_same() {
         let mut part = Interner::default();
         let mut sight = Sight::default();
-        let ids: Vec<TextId> =
-            (0..5000).map(|n| part.intern_plain(&format!("id-{}", n % 3000), &mut sight)).collect();
+        let ids: Vec<TextId> = (0..5000).map(|n| part.intern_plain(&format!("id-{}", n % 3000), &mut sight)).collect();
         assert_ne!(ids[0], ids[3000], "not looked for");
         let mut all = Texts::default();
         let map = all.merge(&[part.seal()]).remove(0);

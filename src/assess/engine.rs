@@ -288,6 +288,24 @@ impl Block for Credentials<'_> {
 struct Cached<'b, B> {
     block: &'b B,
     series: RefCell<BTreeMap<String, Series>>,
+    gaps: RefCell<BTreeMap<String, Rc<[bool]>>>,
+}
+
+impl<B: Block> Cached<'_, B> {
+    /// Of which subjects a fact is missing.
+    fn gap(&self, name: &str) -> Rc<[bool]> {
+        if let Some(gap) = self.gaps.borrow().get(name) {
+            return gap.clone();
+        }
+        let series = self.column(name);
+        let gap: Rc<[bool]> = match series.bool() {
+            // `…_observed` false is a gap of the inputs too: no feed carries the action.
+            Ok(b) if name.ends_with("_observed") => b.iter().map(|x| x != Some(true)).collect(),
+            _ => series.is_null().iter().map(|x| x == Some(true)).collect(),
+        };
+        self.gaps.borrow_mut().insert(name.to_owned(), gap.clone());
+        gap
+    }
 }
 
 impl<B: Block> Columns for Cached<'_, B> {
@@ -425,7 +443,7 @@ impl<'j> Judge<'j> {
     /// What the checks say of a block, and the marks of each check over its subjects.
     fn block<B: Block>(&self, block: &B, direct: &Direct) -> (Judged, Vec<Option<Vec<Mark>>>) {
         let mut out = self.empty();
-        let columns = Cached { block, series: RefCell::default() };
+        let columns = Cached { block, series: RefCell::default(), gaps: RefCell::default() };
         let n = block.len();
         // Many requirements share a scope.
         let mut distinct: BTreeMap<&str, Rc<[Scope]>> = BTreeMap::new();
@@ -602,34 +620,27 @@ impl<'j> Judge<'j> {
         if !column.contains(&Mark::Indeterminate) {
             return;
         }
-        let unknown = |names: &std::collections::BTreeSet<String>| -> Vec<(String, Vec<bool>)> {
-            names
-                .iter()
-                .map(|name| {
-                    let series = columns.column(name);
-                    // `…_observed` false is a gap of the inputs too: no feed carries the action.
-                    let gap: Vec<bool> = match series.bool() {
-                        Ok(b) if name.ends_with("_observed") => b.iter().map(|x| x != Some(true)).collect(),
-                        _ => series.is_null().iter().map(|x| x == Some(true)).collect(),
-                    };
-                    (name.clone(), gap)
-                })
-                .collect()
+        let unsure = |of_applies: bool| -> Vec<usize> {
+            let marks = column.iter().zip(applies.iter()).enumerate();
+            let of = marks.filter(|(_, (m, a))| **m == Mark::Indeterminate && a.is_none() == of_applies);
+            of.map(|(i, _)| i).collect()
         };
-        let (of_applies, of_fails) = (unknown(check.applies.names()), unknown(check.fails.names()));
-        let mut counts = [vec![0u64; of_applies.len()], vec![0u64; of_fails.len()]];
-        for (i, _) in column.iter().enumerate().filter(|(_, m)| **m == Mark::Indeterminate) {
-            let side = usize::from(applies.get(i).is_some());
-            let list = [&of_applies, &of_fails][side];
-            let observed = |n: &String| n.ends_with("_observed");
-            let by_feed = list.iter().any(|(n, gap)| gap[i] && observed(n));
-            for ((n, gap), count) in list.iter().zip(&mut counts[side]) {
-                *count += u64::from(gap[i] && observed(n) == by_feed);
+        for (of_applies, predicate) in [(true, &check.applies), (false, &check.fails)] {
+            let rows = unsure(of_applies);
+            if rows.is_empty() {
+                continue;
             }
-        }
-        for ((name, _), n) in of_applies.iter().zip(&counts[0]).chain(of_fails.iter().zip(&counts[1])) {
-            if *n > 0 {
-                *missing.entry(name.clone()).or_default() += n;
+            // Where no feed carries an action, that alone is named.
+            let (feeds, facts): (Vec<_>, Vec<_>) = predicate.names().iter().partition(|n| n.ends_with("_observed"));
+            let mut others = rows.clone();
+            for name in feeds {
+                let gap = columns.gap(name);
+                count(missing, name, rows.iter().filter(|&&i| gap[i]).count());
+                others.retain(|&i| !gap[i]);
+            }
+            for name in facts {
+                let gap = columns.gap(name);
+                count(missing, name, others.iter().filter(|&&i| gap[i]).count());
             }
         }
     }
@@ -776,6 +787,12 @@ fn worst(marks: &[Option<Vec<Mark>>], checks: &mut dyn Iterator<Item = usize>) -
         }
     }
     all
+}
+
+fn count(missing: &mut BTreeMap<String, u64>, name: &str, n: usize) {
+    if n > 0 {
+        *missing.entry(name.to_owned()).or_default() += n as u64;
+    }
 }
 
 fn tally(counts: &mut Counts, marks: &[Mark]) {

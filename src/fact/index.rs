@@ -13,6 +13,8 @@ use crate::text::{TextId, slot};
 struct Starts {
     /// By identity, and one more: where those of unresolved names begin.
     identities: Vec<u32>,
+    /// By identity, a bit: does it have entries? Most have none in most indexes, and these few bytes stay in cache.
+    any: Vec<u64>,
     /// Unresolved names, sorted, with the beginning of each.
     names: Vec<(Key, u32)>,
     end: u32,
@@ -22,6 +24,9 @@ impl Starts {
     fn of(&self, key: Key) -> std::ops::Range<usize> {
         let slot = key as usize;
         if slot + 1 < self.identities.len() {
+            if self.any[slot / 64] >> (slot % 64) & 1 == 0 {
+                return 0..0;
+            }
             return self.identities[slot] as usize..self.identities[slot + 1] as usize;
         }
         match self.names.binary_search_by_key(&key, |n| n.0) {
@@ -66,7 +71,11 @@ fn by_key<V: Copy + Default + Send + Sync>(identities: usize, entries: &[(Key, V
     let mut names: Vec<(Key, u32)> =
         named.iter().enumerate().map(|(i, &(key, _))| (key, (resolved + i) as u32)).collect();
     names.dedup_by_key(|n| n.0);
-    (Starts { identities: starts, names, end: values.len() as u32 }, values)
+    let mut any = vec![0u64; identities.div_ceil(64)];
+    for (slot, _) in starts.windows(2).enumerate().filter(|(_, w)| w[0] < w[1]) {
+        any[slot / 64] |= 1 << (slot % 64);
+    }
+    (Starts { identities: starts, any, names, end: values.len() as u32 }, values)
 }
 
 /// An instant and the caller's number.
@@ -99,8 +108,13 @@ impl TimeIndex {
     }
 
     fn split(&self, key: Key, t: i64) -> (&[Entry], &[Entry]) {
-        let of_key = &self.entries[self.starts.of(key)];
+        let of_key = self.of(key);
         of_key.split_at(of_key.partition_point(|e| e.0 < t))
+    }
+
+    /// Entries of the key, in order.
+    pub fn of(&self, key: Key) -> &[Entry] {
+        &self.entries[self.starts.of(key)]
     }
 
     /// The last before `t` (strict).

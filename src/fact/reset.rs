@@ -277,9 +277,7 @@ fn days_inactive(s: &S<'_>) -> Option<f64> {
 
 fn find_inactive(s: &S<'_>) -> Option<f64> {
     let id = s.identity?;
-    let latest = [s.world.sign_ins.before(s.key, s.at), s.world.snapshot_activity.before(s.key, s.at)];
-    let latest = latest.into_iter().flatten().map(|x| x.0).max()?;
-    let inactive = days(s.at - latest);
+    let inactive = days(s.at - s.world.last_active(s.row)?);
     (inactive <= s.world.policy.dormant_days || !s.world.snapshot_hides(id, s.at)).then_some(inactive)
 }
 

@@ -45,6 +45,11 @@ pub struct World<'a> {
     pub executor_burst: Vec<u32>,
     /// By event row: resets of the target's burst.
     pub target_burst: Vec<u32>,
+    /// By event row, of resets whose target resolves: its latest activity before that sign-ins or snapshots show,
+    /// [`NULL`] when none.
+    last_active: Vec<i64>,
+    /// Resets by target, until [`World::last_active`] is made of them.
+    resets_by_target: TimeIndex,
     /// Sign-ins by target.
     pub sign_ins: TimeIndex,
     /// Instants that snapshots show as activity, by identity; the number is the system.
@@ -150,6 +155,8 @@ impl<'a> World<'a> {
             self_service: vec![0; events.len()],
             executor_burst: vec![0; events.len()],
             target_burst: vec![0; events.len()],
+            last_active: Vec::new(),
+            resets_by_target: TimeIndex::default(),
             sign_ins: TimeIndex::default(),
             snapshot_activity: TimeIndex::default(),
             first_sign_in: HashMap::new(),
@@ -190,6 +197,8 @@ impl<'a> World<'a> {
             },
         );
         world.hold(held);
+        world.last_active = world.activity_before();
+        world.resets_by_target = TimeIndex::default();
         world.standing = (0..register.identities.len() as IdentityId)
             .into_par_iter()
             .map(|id| {
@@ -333,6 +342,7 @@ impl<'a> World<'a> {
         let mut out = Sequences::default();
         rayon::scope(|s| {
             let Sequences {
+                resets_by_target,
                 sign_ins,
                 switches,
                 reactivations,
@@ -351,6 +361,7 @@ impl<'a> World<'a> {
                 *executor_burst = bursts(&by_executor(&led), bulk, events.len(), |r| this.target_key[r as usize]);
             });
             s.spawn(move |_| *target_burst = bursts(&by_target(resets, &by_hand), repeat, events.len(), |r| r));
+            s.spawn(move |_| *resets_by_target = by_target(resets, &|_| true));
             s.spawn(move |_| *acts_on_others = by_executor(&others));
             s.spawn(move |_| *password_side = by_target(resets, &password));
             s.spawn(move |_| *factor_side = by_target(resets, &|r| action(r) == event::MFA_RESET && by_others(r)));
@@ -399,6 +410,7 @@ impl<'a> World<'a> {
                 }
             }
         }
+        self.resets_by_target = out.resets_by_target;
         self.sign_ins = out.sign_ins;
         self.switches = out.switches;
         self.reactivations = out.reactivations;
@@ -415,6 +427,49 @@ impl<'a> World<'a> {
         self.first_sign_in = first_sign_in;
         self.revoked_by_event = revoked_by_event;
         self.sessions_revoked = sessions_revoked;
+    }
+
+    /// One walk through the resets and the activity of each identity, instead of a search for each reset.
+    fn activity_before(&self) -> Vec<i64> {
+        const IDENTITIES: usize = 4096;
+        let n = self.register.identities.len();
+        let parts: Vec<Vec<(u32, i64)>> = (0..n.div_ceil(IDENTITIES))
+            .into_par_iter()
+            .map(|part| {
+                let mut out = Vec::new();
+                for id in part * IDENTITIES..n.min((part + 1) * IDENTITIES) {
+                    let resets = self.resets_by_target.of(id as Key);
+                    if resets.is_empty() {
+                        continue;
+                    }
+                    let mut feeds = [&self.sign_ins, &self.snapshot_activity].map(|index| index.of(id as Key));
+                    let mut latest = NULL;
+                    for &(at, row) in resets {
+                        for feed in &mut feeds {
+                            while let [(t, _), rest @ ..] = feed
+                                && *t < at
+                            {
+                                latest = latest.max(*t);
+                                *feed = rest;
+                            }
+                        }
+                        out.push((row, latest));
+                    }
+                }
+                out
+            })
+            .collect();
+        let mut latest = vec![NULL; self.settled.events.len()];
+        for (row, t) in parts.into_iter().flatten() {
+            latest[row as usize] = t;
+        }
+        latest
+    }
+
+    /// The latest activity of a reset's target before it, as sign-ins and snapshots show it; null when none, or when the
+    /// target does not resolve.
+    pub fn last_active(&self, row: usize) -> Option<i64> {
+        self.last_active.get(row).copied().filter(|&t| t != NULL)
     }
 
     fn hold(&mut self, held: Held) {
@@ -726,6 +781,7 @@ impl Held {
 /// What [`World::sequences`] computes side by side.
 #[derive(Default)]
 struct Sequences {
+    resets_by_target: TimeIndex,
     sign_ins: TimeIndex,
     switches: TimeIndex,
     reactivations: TimeIndex,

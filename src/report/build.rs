@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::model::*;
@@ -53,10 +54,12 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
         found.retain(|f| keys.contains(&f.key));
     }
     let totals = totals(&found);
-    let (identities, identities_concerned) = stories(&work, &found, limit.as_ref());
+    let ((identities, identities_concerned), ((lineage, lineage_omitted), population)) = rayon::join(
+        || stories(&work, &found, limit.as_ref()),
+        || rayon::join(|| lineage(&work, &found), || population(&work)),
+    );
     let inputs: Vec<Input> = input_results(&work);
     let plan = plan::plan(&checks, &inputs, &work.sources);
-    let (lineage, lineage_omitted) = lineage(&work, &found);
     let mut assessment = Assessment {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: "regrant".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -69,7 +72,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
             .iter()
             .map(|(path, reason)| Skipped { path: path.clone(), reason: reason.clone() })
             .collect(),
-        population: population(&work),
+        population,
         checks,
         controls,
         frameworks,
@@ -229,24 +232,27 @@ fn population(work: &Work<'_>) -> Population {
         tickets: settled.ticket_rows.len() as u64,
         ..Population::default()
     };
-    let mut actions = vec![0u64; event::ACTIONS.len()];
-    let mut systems: HashMap<TextId, u64> = HashMap::new();
-    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-    for &r in &world.resets {
-        let row = r as usize;
-        actions[settled.events.code(event::ACTION, row) as usize - 1] += 1;
-        *systems.entry(settled.events.text(event::SYSTEM, row)).or_default() += 1;
-        let kind = match world.register.identity_of(world.target_key[row]) {
-            Some(id) => world.standing[id as usize].kind,
-            None => crate::fact::reset::word(event::KINDS, settled.events.code(event::TARGET_KIND, row))
-                .unwrap_or("unknown"),
-        };
-        *kinds.entry(kind).or_default() += 1;
+    let kind = |row: usize| match world.register.identity_of(world.target_key[row]) {
+        Some(id) => world.standing[id as usize].kind,
+        None => {
+            crate::fact::reset::word(event::KINDS, settled.events.code(event::TARGET_KIND, row)).unwrap_or("unknown")
+        }
+    };
+    let count = |rows: &[u32]| {
+        let mut counts: HashMap<(u8, TextId, &str), u64> = HashMap::new();
+        for row in rows.iter().map(|&r| r as usize) {
+            let key = (settled.events.code(event::ACTION, row), settled.events.text(event::SYSTEM, row), kind(row));
+            *counts.entry(key).or_default() += 1;
+        }
+        counts
+    };
+    let parts: Vec<_> = world.resets.par_chunks(1 << 16).map(count).collect();
+    for ((action, system, kind), n) in parts.into_iter().flatten() {
+        let name = event::ACTIONS[action as usize - 1];
+        *out.resets_by_action.entry(name.to_owned()).or_default() += n;
+        *out.resets_by_system.entry(settled.texts.get(system).to_owned()).or_default() += n;
+        *out.resets_by_target_kind.entry(kind.to_owned()).or_default() += n;
     }
-    let named = event::ACTIONS.iter().zip(actions).filter(|(_, n)| *n > 0);
-    out.resets_by_action = named.map(|(name, n)| ((*name).to_owned(), n)).collect();
-    out.resets_by_system = systems.into_iter().map(|(id, n)| (settled.texts.get(id).to_owned(), n)).collect();
-    out.resets_by_target_kind = kinds.into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect();
     out
 }
 
@@ -742,7 +748,7 @@ fn lineage(work: &Work<'_>, found: &[Found]) -> (Vec<LineageLink>, u64) {
     if began.is_empty() {
         return (Vec::new(), 0);
     }
-    let mut by_key: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
+    let mut by_key: HashMap<Key, Vec<i64>> = HashMap::new();
     for ((key, _), at) in &began {
         by_key.entry(*key).or_default().push(*at);
     }
@@ -758,7 +764,7 @@ fn lineage(work: &Work<'_>, found: &[Found]) -> (Vec<LineageLink>, u64) {
     for &r in &world.resets {
         let row = r as usize;
         let (from, to, at) = (world.executor_key[row], world.target_key[row], world.at(row));
-        let first = began.contains_key(&(to, texts.get(events.text(event::EVENT_ID, row))));
+        let first = by_key.contains_key(&to) && began.contains_key(&(to, texts.get(events.text(event::EVENT_ID, row))));
         let follows =
             from != to && by_key.get(&from).is_some_and(|starts| starts.iter().any(|s| *s < at && at - s <= within));
         if first || follows {
@@ -777,18 +783,16 @@ fn lineage(work: &Work<'_>, found: &[Found]) -> (Vec<LineageLink>, u64) {
 
 /// The identities (or unresolved names) most concerned, the most urgent first.
 fn stories(work: &Work<'_>, found: &[Found], limit: Option<&BTreeSet<Key>>) -> (Vec<IdentityStory>, u64) {
-    let mut by: BTreeMap<Key, Vec<&Found>> = BTreeMap::new();
+    // By severity, the most severe first.
+    type Open = [u64; Severity::ALL.len()];
+    let mut by: HashMap<Key, (Open, Vec<&Found>)> = HashMap::new();
     for f in found {
-        by.entry(f.key).or_default().push(f);
+        let (open, findings) = by.entry(f.key).or_default();
+        open[f.finding.severity as usize] += u64::from(f.finding.state == State::Open);
+        findings.push(f);
     }
-    let open = |fs: &[&Found]| -> BTreeMap<Severity, u64> {
-        let mut n = BTreeMap::new();
-        for f in fs.iter().filter(|f| f.finding.state == State::Open) {
-            *n.entry(f.finding.severity).or_default() += 1;
-        }
-        n
-    };
-    let concerned = by.values().filter(|fs| !open(fs).is_empty()).count() as u64;
+    let none = Open::default();
+    let concerned = by.values().filter(|(open, _)| *open != none).count() as u64;
     if let Some(keys) = limit {
         for key in keys {
             by.entry(*key).or_default();
@@ -801,24 +805,23 @@ fn stories(work: &Work<'_>, found: &[Found], limit: Option<&BTreeSet<Key>>) -> (
         let text = id.map_or_else(|| key - work.world.register.identities.len() as Key, text);
         work.world.settled.texts.get(text)
     };
-    let mut ranked: Vec<(Vec<std::cmp::Reverse<u64>>, &str, Key)> = by
+    let mut ranked: Vec<(std::cmp::Reverse<Open>, &str, Key)> = by
         .iter()
-        .filter(|(_, fs)| limit.is_some() || !open(fs).is_empty())
-        .map(|(key, fs)| {
-            let n = open(fs);
-            (Severity::ALL.map(|s| std::cmp::Reverse(n.get(&s).copied().unwrap_or(0))).to_vec(), name(*key), *key)
-        })
+        .filter(|(_, (open, _))| limit.is_some() || *open != none)
+        .map(|(key, (open, _))| (std::cmp::Reverse(*open), name(*key), *key))
         .collect();
-    ranked.sort();
+    ranked.sort_unstable();
     ranked.truncate(MOST_CONCERNED);
-    let wanted: BTreeSet<Key> = ranked.iter().map(|r| r.2).collect();
+    let wanted: HashSet<Key> = ranked.iter().map(|r| r.2).collect();
     let mut moments = moments(work, &wanted);
     let stories = ranked
         .into_iter()
         .map(|(_, _, key)| {
             let mut timeline = moments.remove(&key).unwrap_or_default();
             timeline.sort_by(|a, b| (a.0, &a.1.kind, &a.1.text).cmp(&(b.0, &b.1.kind, &b.1.text)));
-            story(work, key, &by[&key], open(&by[&key]), timeline)
+            let (open, findings) = &by[&key];
+            let open = Severity::ALL.into_iter().zip(*open).filter(|(_, n)| *n > 0).collect();
+            story(work, key, findings, open, timeline)
         })
         .collect();
     (stories, concerned)
@@ -905,7 +908,7 @@ fn first_sentence(text: &str) -> String {
     }
 }
 
-fn moments(work: &Work<'_>, wanted: &BTreeSet<Key>) -> BTreeMap<Key, Vec<(i64, Moment)>> {
+fn moments(work: &Work<'_>, wanted: &HashSet<Key>) -> BTreeMap<Key, Vec<(i64, Moment)>> {
     let (world, settled) = (work.world, work.world.settled);
     let texts = &settled.texts;
     let mut out: BTreeMap<Key, Vec<(i64, Moment)>> = BTreeMap::new();
@@ -924,7 +927,10 @@ fn moments(work: &Work<'_>, wanted: &BTreeSet<Key>) -> BTreeMap<Key, Vec<(i64, M
         };
         out.entry(key).or_default().push((t, moment));
     };
-    for &r in &settled.event_rows {
+    let concerns =
+        |r: &u32| wanted.contains(&world.target_key[*r as usize]) || wanted.contains(&world.executor_key[*r as usize]);
+    let rows: Vec<u32> = settled.event_rows.par_iter().copied().filter(concerns).collect();
+    for r in rows {
         let row = r as usize;
         let key = world.target_key[row];
         let executor_key = world.executor_key[row];

@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -33,7 +35,7 @@ pub(super) struct Data {
 /// Distinct words in the order of their first use; the page refers to them by number.
 #[derive(Default)]
 struct Words<'a> {
-    of: BTreeMap<&'a str, usize>,
+    of: HashMap<&'a str, usize>,
     list: Vec<&'a str>,
 }
 
@@ -144,19 +146,27 @@ pub(super) fn data(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) -> Dat
         (Words::default(), Words::default(), Words::default(), Words::default());
     let (mut executors, mut approvers, mut files, mut waivers) =
         (Words::default(), Words::default(), Words::default(), Words::default());
-    let mut references: BTreeMap<(&str, &[String], &[String]), usize> = BTreeMap::new();
-    let mut sets: Vec<(&Finding, usize)> = Vec::new();
+    let mut sets: Vec<&Finding> = Vec::new();
+    // By check, for as a rule all findings of a check have the same references, or one of few sets of them.
+    let mut references: Vec<Vec<usize>> = Vec::new();
     // First the numbers, in order; then the chunks, each on its own.
     let numbers: Vec<[usize; 9]> = findings
         .iter()
         .map(|f| {
-            let next = references.len();
-            let set = *references.entry((&f.check, &f.requirements, &f.contextual)).or_insert_with(|| {
-                sets.push((f, next));
-                next
+            let check = checks.number(&f.check);
+            references.resize(checks.list.len(), Vec::new());
+            let alike = |set: &usize| {
+                let other = sets[*set];
+                (Arc::ptr_eq(&f.requirements, &other.requirements) || f.requirements == other.requirements)
+                    && f.contextual == other.contextual
+            };
+            let set = references[check].iter().copied().find(alike).unwrap_or_else(|| {
+                sets.push(f);
+                references[check].push(sets.len() - 1);
+                sets.len() - 1
             });
             [
-                checks.number(&f.check),
+                check,
                 if f.state == State::Open { 0 } else { waivers.number(&f.waiver) + 1 },
                 systems.number(&f.system),
                 actions.number(&f.action),
@@ -171,7 +181,7 @@ pub(super) fn data(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) -> Dat
     let mut requirements = Words::default();
     let references = sets
         .iter()
-        .map(|(f, _)| {
+        .map(|f| {
             let mut set: [Vec<usize>; 3] = Default::default();
             for reference in f.requirements.iter() {
                 let place = match desk.bearing(&f.check, reference, &f.contextual) {
