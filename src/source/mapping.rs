@@ -85,6 +85,7 @@
 
 mod cell;
 mod path;
+mod sieve;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -97,6 +98,7 @@ use serde_json::Value;
 
 use self::cell::{Around, Condition, Decode, From, Look, One, Part, Pick, Presence, Source, Test, hold, spelling};
 use self::path::{Path, Start};
+use self::sieve::Sieve;
 use super::clock::{Clock, Dates, Format, Habit};
 use crate::mappings::{MappingKind, Mappings};
 use crate::table::event::{ACTIONS, EXECUTOR_KINDS};
@@ -162,6 +164,8 @@ pub struct SourceMapping {
     keys: Vec<String>,
     /// Block and action (if its table is events) to the columns they report.
     reported: Vec<Reported>,
+    /// What of a record its paths look at.
+    sieve: Sieve,
 }
 
 #[derive(Debug)]
@@ -464,6 +468,14 @@ impl SourceMapping {
             }
             Err(()) => Mapped { system: None, outcome: MappedOutcome::Reject("bad-json".to_owned()) },
         }
+    }
+
+    /// Reads a record's JSON, as far as any path of the mapping leads.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn read_json(&self, bytes: &[u8]) -> serde_json::Result<Value> {
+        self.sieve.read(bytes)
     }
 
     /// The record that another holds, as an object or as text.
@@ -940,6 +952,7 @@ mod file {
 }
 
 /// What is wrong with a mapping that TOML has no objection to.
+#[derive(Debug)]
 struct Fault {
     /// Text of the file near the fault, for its line.
     quoted: String,
@@ -1084,13 +1097,17 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
         snapshot_in_name: file.snapshot_in_name.as_deref().map(pattern).transpose()?,
         keys: Vec::new(),
         reported,
+        sieve: Sieve::default(),
     };
     mapping.keys = first_keys(&mapping);
+    let mut sieve = Sieve::default();
+    all_paths(&mapping).into_iter().for_each(|path| path.sieve(&mut sieve));
+    mapping.sieve = sieve;
     Ok(mapping)
 }
 
-/// Every first key of a mapping's paths, once, as first written.
-fn first_keys(mapping: &SourceMapping) -> Vec<String> {
+/// Every path by which rows are made of a record.
+fn all_paths(mapping: &SourceMapping) -> Vec<&Path> {
     let mut paths: Vec<&Path> = mapping.unwrap.iter().collect();
     let whole = [&mapping.each, &mapping.name, &mapping.class, &mapping.system];
     whole.into_iter().flatten().for_each(|source| source.paths(&mut paths));
@@ -1105,8 +1122,16 @@ fn first_keys(mapping: &SourceMapping) -> Vec<String> {
         action.each.iter().for_each(|each| each.source.paths(&mut paths));
         Condition::all_paths(&action.when, &mut paths);
     }
+    for actor in &mapping.service_actors {
+        actor.becomes.iter().for_each(|source| source.paths(&mut paths));
+    }
+    paths
+}
+
+/// Every first key of a mapping's paths, once, as first written.
+fn first_keys(mapping: &SourceMapping) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
-    for key in paths.into_iter().filter_map(Path::first_key) {
+    for key in all_paths(mapping).into_iter().filter_map(Path::first_key) {
         if !keys.iter().any(|known| known == key) {
             keys.push(key.to_owned());
         }

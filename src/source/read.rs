@@ -533,7 +533,7 @@ impl Decoder {
         self.input.read += 1;
         match piece {
             json::Piece::Broken(bytes) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
-            json::Piece::Record(bytes) => match serde_json::from_slice::<Value>(bytes) {
+            json::Piece::Record(bytes) => match mapping.read_json(bytes) {
                 Ok(value) => self.source_record(mapping, &value, &|| String::from_utf8_lossy(bytes).into_owned()),
                 Err(_) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
             },
@@ -556,7 +556,7 @@ impl Decoder {
                 self.source_piece(mapping, &piece);
                 lines::Wanted::No
             }
-            lines::Line::Whole(line) => match serde_json::from_slice::<Value>(line) {
+            lines::Line::Whole(line) => match mapping.read_json(line) {
                 Ok(value) => {
                     self.input.read += 1;
                     self.source_record(mapping, &value, &|| String::from_utf8_lossy(line).into_owned());

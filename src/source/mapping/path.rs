@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Fault;
 use super::cell::spelling;
+use super::sieve::Sieve;
 
 /// Text that holds JSON is read no deeper than this many times.
 const TEXT_IN_TEXT: usize = 8;
@@ -165,12 +166,36 @@ impl Path {
         self.first_key().filter(|_| self.steps.len() == 1)
     }
 
+    /// Marks in a sieve what of a record this path looks at.
+    pub(super) fn sieve(&self, sieve: &mut Sieve) {
+        if self.root == Root::Record {
+            reach_of(&self.steps, sieve);
+        }
+    }
+
     pub(super) fn first_key(&self) -> Option<&str> {
         match (self.root, self.steps.first()) {
             (Root::Record, Some(Step::Key(key))) => Some(key),
             _ => None,
         }
     }
+}
+
+/// Of text that holds JSON everything is there; what is found at the end of a path is kept whole, for paths from an
+/// element go on there.
+fn reach_of(steps: &[Step], mut sieve: &mut Sieve) {
+    for step in steps {
+        match step {
+            Step::Key(key) => match sieve.member(key) {
+                Some(member) => sieve = member,
+                None => return,
+            },
+            Step::Any => break,
+            Step::Json | Step::At(_) => {}
+            Step::Only(member, _) => reach_of(&member.steps, sieve),
+        }
+    }
+    sieve.keep();
 }
 
 fn filter_step(filter: &str) -> Option<Step> {
