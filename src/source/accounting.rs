@@ -94,6 +94,8 @@ impl Input {
 
     /// Takes over what a further piece of the same file counted while it was read.
     pub fn absorb(&mut self, piece: Input) {
+        let before = self.read as u32;
+        self.several.extend(piece.several.into_iter().map(|(record, fate)| (before + record, fate)));
         self.read += piece.read;
         self.out_of_scope += piece.out_of_scope;
         self.rejected += piece.rejected;

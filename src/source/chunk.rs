@@ -1,7 +1,7 @@
-//! Where a large plain CSV file can be cut, so that its pieces are decoded in parallel.
+//! Where a large plain file can be cut, so that its pieces are decoded in parallel.
 //!
-//! A cut is always the beginning of a record: in a file without a quote that is any line, in one with quotes the records
-//! are walked once. What stands in a piece is left to the decoder.
+//! A cut is always the beginning of a record: of JSON Lines and of CSV without a quote that is any line, in CSV with
+//! quotes the records are walked once. What stands in a piece is left to the decoder.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,6 +12,13 @@ use rayon::prelude::*;
 
 /// Bytes of a piece: what a decoder keeps of one (texts, their hash table) stays in the second-level cache.
 pub const CHUNK: u64 = 4 << 20;
+
+/// Bytes of a line of JSON up to which a file is cut.
+const LONGEST_LINE: u64 = 16 << 20;
+
+thread_local! {
+    static BLOCK: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+}
 
 /// A plain CSV file, cut.
 pub struct Cut {
@@ -63,6 +70,61 @@ pub fn cut(path: &Path, start: u64, len: u64, chunk: u64) -> io::Result<Option<C
     Ok(Some(Cut { header, pieces }))
 }
 
+/// Cuts a plain file of JSON Lines of `len` bytes whose text begins at `start`; null where a line is not one object, as
+/// far as its first and last characters tell, or where there is nothing to cut.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn cut_lines(path: &Path, start: u64, len: u64, chunk: u64) -> io::Result<Option<Vec<Range<u64>>>> {
+    if len - start <= chunk {
+        return Ok(None);
+    }
+    let starts: Vec<u64> = (1..).map(|i| start + i * chunk).take_while(|at| *at < len).collect();
+    let lines: Vec<Option<u64>> = starts.par_iter().map(|&at| next_line(path, at, len)).collect::<Result<_, _>>()?;
+    let mut cuts = vec![start];
+    cuts.extend(lines.into_iter().flatten());
+    cuts.push(len);
+    cuts.dedup();
+    let pieces: Vec<Range<u64>> = cuts.windows(2).map(|w| w[0]..w[1]).collect();
+    // A line of several pieces' length is left to what reads the file from its beginning.
+    if pieces.iter().any(|p| p.end - p.start > (2 * chunk).max(LONGEST_LINE)) {
+        return Ok(None);
+    }
+    let regular = |piece: &Range<u64>| -> io::Result<bool> {
+        BLOCK.with_borrow_mut(|block| {
+            read(path, piece, block)?;
+            let mut from = 0;
+            let ends = memchr::memchr_iter(b'\n', block).chain([block.len()]);
+            Ok(ends.into_iter().all(|end| {
+                let line = block[from..end].trim_ascii_end();
+                from = (end + 1).min(block.len());
+                line.is_empty() || line.starts_with(b"{") && line.ends_with(b"}")
+            }))
+        })
+    };
+    let all = pieces.par_iter().map(regular).try_reduce(|| true, |a, b| Ok(a && b))?;
+    Ok(all.then_some(pieces))
+}
+
+/// Where the first line begins at or after `at`; null when none does.
+fn next_line(path: &Path, at: u64, len: u64) -> io::Result<Option<u64>> {
+    let mut file = File::open(path)?;
+    // One byte back: a place right behind a line feed begins a line.
+    let mut from = at - 1;
+    file.seek(SeekFrom::Start(from))?;
+    let mut block = [0; 8192];
+    loop {
+        let n = file.read(&mut block)?;
+        if n == 0 {
+            return Ok(None);
+        }
+        if let Some(end) = memchr::memchr(b'\n', &block[..n]) {
+            return Ok(Some(from + end as u64 + 1).filter(|at| *at < len));
+        }
+        from += n as u64;
+    }
+}
+
 /// CSV as it is read everywhere: no header handling, rows of any width.
 pub fn reader<R: Read>(from: R) -> csv::Reader<R> {
     csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 20).from_reader(from)
@@ -91,9 +153,6 @@ struct Look {
 }
 
 fn look(path: &Path, from: u64, to: u64) -> io::Result<Look> {
-    thread_local! {
-        static BLOCK: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
-    }
     BLOCK.with_borrow_mut(|block| {
         // One byte back: a piece that begins right behind a line feed begins a line.
         let range = from.saturating_sub(1)..to;
@@ -112,6 +171,35 @@ mod tests {
     fn rows(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
         let mut reader = reader(bytes);
         reader.byte_records().map(|r| r.expect("in memory").iter().map(<[u8]>::to_vec).collect()).collect()
+    }
+
+    #[test]
+    fn lines_are_cut_where_each_is_one_object() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("log.jsonl");
+        let text: String = (0..500).map(|n| format!("{{\"n\":{n},\"t\":\"{}\"}}\r\n", "x".repeat(n % 37))).collect();
+        for (start, whole) in [("", &text), ("\u{feff}", &text)] {
+            std::fs::write(&path, format!("{start}{whole}")).expect("written");
+            let (from, len) = (start.len() as u64, (start.len() + whole.len()) as u64);
+            for chunk in [1, 7, 64, 1000, len / 2] {
+                let pieces = cut_lines(&path, from, len, chunk).expect("read").expect("cut");
+                let mut at = from;
+                for piece in &pieces {
+                    assert_eq!(piece.start, at);
+                    at = piece.end;
+                    assert!(chunk > 64 || pieces.len() > 20, "{chunk}");
+                    let bytes = &whole.as_bytes()[(piece.start - from) as usize..(piece.end - from) as usize];
+                    assert!(bytes.starts_with(b"{") && bytes.ends_with(b"\n"));
+                }
+                assert_eq!(at, len);
+            }
+            assert_eq!(cut_lines(&path, from, len, len).expect("read"), None, "small enough");
+        }
+        for odd in ["{\"a\":\n1}\n", "[{}]\n", " {}\n", "{},\n", "x\n", "{\"a\":1\n"] {
+            let text = format!("{text}{odd}{text}");
+            std::fs::write(&path, &text).expect("written");
+            assert_eq!(cut_lines(&path, 0, text.len() as u64, 64).expect("read"), None, "{odd}");
+        }
     }
 
     proptest! {

@@ -142,15 +142,28 @@ impl<R: Read> Read for Bounded<R> {
 /// The file cannot be opened or read.
 pub fn plain_start(path: &Path) -> io::Result<Option<u64>> {
     let start = raw_head(path, GLANCE)?;
-    let mark = match (Packing::of(&start), start.as_slice()) {
-        (Packing::None, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => return Ok(None),
-        (Packing::None, [0xef, 0xbb, 0xbf, ..]) => 3,
-        (Packing::None, _) => 0,
-        _ => return Ok(None),
-    };
-    let text = &start[mark..];
-    let plain = Kind::of(text) == Kind::Table && !windows_1252(text);
-    Ok((plain && Shape::of(text) == Shape::PLAIN).then_some(mark as u64))
+    let plain = |text: &[u8]| Kind::of(text) == Kind::Table && !windows_1252(text) && Shape::of(text) == Shape::PLAIN;
+    Ok(mark(&start).filter(|mark| plain(&start[*mark..])).map(|mark| mark as u64))
+}
+
+/// The same of a file that begins as JSON.
+///
+/// # Errors
+/// The file cannot be opened or read.
+pub fn json_start(path: &Path) -> io::Result<Option<u64>> {
+    let start = raw_head(path, GLANCE)?;
+    let plain = |text: &[u8]| Kind::of(text) == Kind::Json && utf_16(text).is_none();
+    Ok(mark(&start).filter(|mark| plain(&start[*mark..])).map(|mark| mark as u64))
+}
+
+/// How long the byte order mark is; null of what is packed or UTF-16.
+fn mark(start: &[u8]) -> Option<usize> {
+    match (Packing::of(start), start) {
+        (Packing::None, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => None,
+        (Packing::None, [0xef, 0xbb, 0xbf, ..]) => Some(3),
+        (Packing::None, _) => Some(0),
+        _ => None,
+    }
 }
 
 /// What text is.

@@ -65,11 +65,15 @@ impl Glance {
     }
 }
 
-/// Gives every record of a stream to `f`, in order.
+/// Gives every record of a stream to `f`, in order. Without a glance every line is given whole.
 ///
 /// # Errors
 /// The reader's, after all that was read before it was given to `f`.
-pub fn for_each(reader: &mut dyn Read, glance: &Glance, f: &mut dyn FnMut(Line<'_>) -> Wanted) -> io::Result<()> {
+pub fn for_each(
+    reader: &mut dyn Read,
+    glance: Option<&Glance>,
+    f: &mut dyn FnMut(Line<'_>) -> Wanted,
+) -> io::Result<()> {
     let mut held: Vec<u8> = Vec::new();
     loop {
         let filled = held.len();
@@ -95,7 +99,7 @@ pub fn for_each(reader: &mut dyn Read, glance: &Glance, f: &mut dyn FnMut(Line<'
             if !(line.is_empty() || line.starts_with(b"{") && line.ends_with(b"}")) {
                 return pieces(&mut held[done..].chain(reader), f);
             }
-            let wanted = match glance.name(line) {
+            let wanted = match glance.and_then(|glance| glance.name(line)) {
                 Some(name) => f(Line::Named(name)),
                 None => Wanted::Yes,
             };
@@ -151,7 +155,7 @@ mod tests {
                 Wanted::No
             }
         };
-        for_each(&mut &text[..], &glance(), &mut f).expect("in memory");
+        for_each(&mut &text[..], Some(&glance()), &mut f).expect("in memory");
         (names, records)
     }
 

@@ -1,6 +1,7 @@
 //! Reads every file of an inventory, in parallel, into canonical rows.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Seek};
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
@@ -43,6 +44,8 @@ struct Part {
     texts: Sealed,
     rows: Vec<Rows>,
     rejected: Vec<RejectedRecord>,
+    /// Columns of a mapping that some record had a place for.
+    seen: BTreeMap<Table, u32>,
 }
 
 /// Reads all files of the inventory. `progress` is told of bytes as files are done.
@@ -71,7 +74,8 @@ fn read_in(
     sizes: Sizes,
 ) -> Result<Reading, SourceError> {
     let Inventory { files, skipped, mappings, .. } = inventory;
-    let plans: Vec<Plan> = files.par_iter().map(|found| plan(found, sizes.chunk)).collect::<Result<_, _>>()?;
+    let plan = |found: &Found| plan(found, config, &mappings, sizes.chunk);
+    let plans: Vec<Plan> = files.par_iter().map(plan).collect::<Result<_, _>>()?;
     let jobs: Vec<Job<'_>> =
         files.iter().zip(&plans).enumerate().flat_map(|(i, (found, plan))| plan.jobs(i, found)).collect();
     let mut reading = Reading {
@@ -81,6 +85,7 @@ fn read_in(
         skipped,
         rejected: Vec::new(),
     };
+    let mut seen: BTreeMap<u32, BTreeMap<Table, u32>> = BTreeMap::new();
     let mut rest = jobs.as_slice();
     while !rest.is_empty() {
         // What is decoded and not yet joined takes memory, so that it is joined now and then: cut by the inputs alone,
@@ -111,16 +116,45 @@ fn read_in(
             }
         }
         let share = |table: &Table| read.get(table).map_or(0.0, |(done, left)| *left as f64 / (*done).max(1) as f64);
-        join(&mut reading, parts.into_iter().collect::<Result<_, _>>()?, &share);
+        let parts: Vec<Part> = parts.into_iter().collect::<Result<_, _>>()?;
+        for (job, part) in batch.iter().zip(&parts) {
+            for (table, mask) in &part.seen {
+                *seen.entry(job.file).or_default().entry(*table).or_default() |= mask;
+            }
+        }
+        join(&mut reading, parts, &share);
         rest = after;
     }
+    only_seen(&mut reading, &seen);
     Ok(reading)
+}
+
+/// Of what a mapping can fill a file reports those columns that some record of it had a place for.
+fn only_seen(reading: &mut Reading, seen: &BTreeMap<u32, BTreeMap<Table, u32>>) {
+    for (table, rows) in &mut reading.tables {
+        let of = |i: u32| seen.get(&i).and_then(|tables| tables.get(table)).copied().unwrap_or(u32::MAX);
+        let masks: Vec<u32> = (0..reading.inputs.len() as u32).map(of).collect();
+        if masks.iter().any(|mask| *mask != u32::MAX) {
+            rows.reported.par_iter_mut().zip(&rows.file).for_each(|(mask, file)| *mask &= masks[*file as usize]);
+        }
+        for (input, mask) in reading.inputs.iter_mut().zip(masks) {
+            input.reports.entry(*table).and_modify(|reported| *reported &= mask);
+        }
+    }
 }
 
 /// How one file is read: in pieces, if it can be cut.
 enum Plan {
     Whole,
     Pieces(Layout, Vec<Range<u64>>),
+    /// Pieces of JSON Lines.
+    Lines(Vec<Range<u64>>),
+}
+
+/// A piece of a file that is cut.
+enum Piece<'a> {
+    Csv(&'a Layout, &'a Range<u64>),
+    Lines(&'a Range<u64>),
 }
 
 /// What the header of a canonical CSV file says.
@@ -143,7 +177,16 @@ impl Layout {
     }
 }
 
-fn plan(found: &Found, chunk: u64) -> Result<Plan, SourceError> {
+fn plan(found: &Found, config: &Config, mappings: &[SourceMapping], chunk: u64) -> Result<Plan, SourceError> {
+    if let Recognised::SourceJson(m, None) = found.as_what
+        && (!mappings[m].needs_order() || found.rule.is_some_and(|r| config.inputs[r].date_order.is_some()))
+    {
+        let cut = container::json_start(&found.disk).and_then(|start| match start {
+            Some(start) => chunk::cut_lines(&found.disk, start, std::fs::metadata(&found.disk)?.len(), chunk),
+            None => Ok(None),
+        });
+        return Ok(cut.map_err(|e| unreadable(found, e.to_string()))?.map_or(Plan::Whole, Plan::Lines));
+    }
     let Recognised::CanonicalCsv(table) = found.as_what else { return Ok(Plan::Whole) };
     let cut = container::plain_start(&found.disk).and_then(|start| match start {
         Some(start) => chunk::cut(&found.disk, start, std::fs::metadata(&found.disk)?.len(), chunk),
@@ -163,7 +206,10 @@ impl Plan {
         let job = |piece, bytes| Job { file: file as u32, found, piece, bytes };
         match self {
             Plan::Pieces(layout, pieces) if !pieces.is_empty() => {
-                pieces.iter().map(|range| job(Some((layout, range)), range.end - range.start)).collect()
+                pieces.iter().map(|range| job(Some(Piece::Csv(layout, range)), range.end - range.start)).collect()
+            }
+            Plan::Lines(pieces) => {
+                pieces.iter().map(|range| job(Some(Piece::Lines(range)), range.end - range.start)).collect()
             }
             _ => vec![job(None, found.bytes)],
         }
@@ -174,7 +220,7 @@ impl Plan {
 struct Job<'a> {
     file: u32,
     found: &'a Found,
-    piece: Option<(&'a Layout, &'a Range<u64>)>,
+    piece: Option<Piece<'a>>,
     bytes: u64,
 }
 
@@ -247,7 +293,19 @@ impl Job<'_> {
 
     fn run(&self, decoder: &mut Decoder, mappings: &[SourceMapping]) -> Result<(), SourceError> {
         let done = match self.piece {
-            Some((layout, range)) => decoder.piece(layout, &self.found.disk, range),
+            Some(Piece::Csv(layout, range)) => decoder.piece(layout, &self.found.disk, range),
+            Some(Piece::Lines(range)) => {
+                let Recognised::SourceJson(m, None) = self.found.as_what else {
+                    unreachable!("only JSON of a source is cut at its lines")
+                };
+                let open = || {
+                    let mut file = std::fs::File::open(&self.found.disk)?;
+                    file.seek(std::io::SeekFrom::Start(range.start))?;
+                    Ok::<_, std::io::Error>(file.take(range.end - range.start))
+                };
+                let reader = open().map_err(|e| unreadable(self.found, e.to_string()))?;
+                decoder.source_json(&mappings[m], None, Box::new(reader))
+            }
             None => {
                 let reader = container::open(&self.found.disk).map_err(|e| unreadable(self.found, e.to_string()))?;
                 match &self.found.as_what {
@@ -518,10 +576,13 @@ impl Decoder {
         mut reader: Source,
     ) -> Result<(), Broken> {
         self.prepare(mapping);
-        let glance = mapping.glance().filter(|_| envelope.is_none());
-        let done = match glance {
-            Some((name, keys)) => self.source_lines(mapping, name, &lines::Glance::new(name, &keys), &mut reader),
-            None => json::for_each(&mut reader, envelope, &mut |piece| {
+        let done = match envelope {
+            None => {
+                let (name, keys) = mapping.glance().unzip();
+                let glance = name.map(|name| lines::Glance::new(name, &keys.unwrap_or_default()));
+                self.source_lines(mapping, name.unwrap_or_default(), glance.as_ref(), &mut reader)
+            }
+            Some(_) => json::for_each(&mut reader, envelope, &mut |piece| {
                 self.source_piece(mapping, &piece);
                 ControlFlow::Continue(())
             }),
@@ -545,7 +606,7 @@ impl Decoder {
         &mut self,
         mapping: &SourceMapping,
         key: &str,
-        glance: &lines::Glance,
+        glance: Option<&lines::Glance>,
         reader: &mut Source,
     ) -> std::io::Result<()> {
         /// Why records of a name are out of scope, and how many there were; null where they are wanted.
@@ -707,12 +768,8 @@ impl Decoder {
     fn finish(mut self) -> Part {
         let mut rows = Vec::new();
         let mut naive = false;
-        for (table, mut builder) in std::mem::take(&mut self.builders) {
+        for (table, builder) in std::mem::take(&mut self.builders) {
             naive |= builder.naive;
-            if let Some(seen) = self.seen.get(&table) {
-                builder.rows.reported.iter_mut().for_each(|mask| *mask &= seen);
-                self.input.reports.entry(table).and_modify(|mask| *mask &= seen);
-            }
             // A source mapping says row by row what it reports.
             let by_row = self.input.mapping != "canonical";
             let mask = if by_row { 0 } else { self.input.reports.get(&table).copied().unwrap_or(0) };
@@ -722,7 +779,7 @@ impl Decoder {
             self.input.naive_zone = Some(self.zone.name().to_owned());
         }
         self.input.ignored_columns.sort();
-        Part { input: self.input, texts: self.texts.seal(), rows, rejected: self.rejected }
+        Part { input: self.input, texts: self.texts.seal(), rows, rejected: self.rejected, seen: self.seen }
     }
 }
 
@@ -841,6 +898,20 @@ mod tests {
             broken.extend([format!("b{n},2026-07-02T00:00:00Z,ad,mfa-reset,").as_bytes(), name, b"\n"].concat());
         }
         std::fs::write(folder.path().join("latin.csv"), broken).expect("written");
+        // A log of which some lines are not wanted, some are broken, some lack what others have.
+        let okta = |n: u32| {
+            let name = ["user.account.reset_password", "user.session.start", "policy.lifecycle.update"][n as usize % 3];
+            let client = if n < 40 { "" } else { ",\"client\":{\"ipAddress\":\"192.0.2.7\"}" };
+            let end = if n % 41 == 7 { ",\"x\":nope}" } else { "}" };
+            format!(
+                "{{\"uuid\":\"u{n}\",\"published\":\"2026-07-01T10:{:02}:00Z\",\"eventType\":\"{name}\",\"actor\":{{\"id\":\"a\",\
+                 \"type\":\"User\",\"alternateId\":\"desk@example.com\"}},\"target\":[{{\"id\":\"t\",\"type\":\"User\",\
+                 \"alternateId\":\"user{}@example.com\"}}],\"outcome\":{{\"result\":\"SUCCESS\"}}{client}{end}\n",
+                n % 60,
+                n % 13
+            )
+        };
+        std::fs::write(folder.path().join("okta.jsonl"), (0..900).map(okta).collect::<String>()).expect("written");
         let config = Config::default();
         let mappings = Mappings::load(&[]).expect("the shipped ones");
         let read = |sizes: Sizes, threads: usize| {
@@ -851,6 +922,7 @@ mod tests {
         let whole = read(Sizes { chunk: 64 << 20, batch: 1 << 40 }, 1);
         assert!(whole.contains("bad-occurred_at") && whole.contains("wrong-number-of-fields"), "{whole:.2000}");
         assert!(whole.contains("bad-encoding") && whole.contains("second \\\"line"), "{whole:.2000}");
+        assert!(whole.contains("bad-json") && whole.contains("policy"), "{whole:.2000}");
         for chunk in [1 << 10, 3 << 10, 40_000, 1 << 20] {
             for (batch, threads) in [(1, 1), (100_000, 8), (1 << 40, 3)] {
                 let pieces = read(Sizes { chunk, batch }, threads);
