@@ -85,6 +85,7 @@
 
 mod cell;
 mod path;
+mod pattern;
 mod sieve;
 
 use std::borrow::Cow;
@@ -92,12 +93,12 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
 use self::cell::{Around, Condition, Decode, From, Look, One, Part, Pick, Presence, Source, Test, hold, spelling};
 use self::path::{Path, Start};
+use self::pattern::Pattern;
 use self::sieve::Sieve;
 use super::clock::{Clock, Dates, Format, Habit};
 use crate::mappings::{MappingKind, Mappings};
@@ -159,7 +160,7 @@ pub struct SourceMapping {
     actions: Vec<Action>,
     by_name: BTreeMap<String, Vec<usize>>,
     service_actors: Vec<ServiceActor>,
-    snapshot_in_name: Option<Regex>,
+    snapshot_in_name: Option<Pattern>,
     /// First keys of all paths, for headers that differ in blanks only.
     keys: Vec<String>,
     /// Block and action (if its table is events) to the columns they report.
@@ -755,7 +756,7 @@ struct OutOfScope {
 
 #[derive(Debug)]
 struct ServiceActor {
-    names: Regex,
+    names: Pattern,
     kind: Option<&'static str>,
     becomes: Option<Source>,
 }
@@ -1213,8 +1214,8 @@ fn columns(
         .collect()
 }
 
-fn pattern(text: &str) -> Result<Regex, Fault> {
-    Regex::new(text).map_err(|error| {
+fn pattern(text: &str) -> Result<Pattern, Fault> {
+    Pattern::new(text).map_err(|error| {
         fault(
             text,
             format!("the pattern {text} does not compile: {error}"),

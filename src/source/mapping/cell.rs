@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::path::{Path, Start, scalar};
+use super::pattern::Pattern;
 use crate::source::clock::{Clock, Dates, Habit};
 use crate::time::{self, DAY, HOUR, MINUTE, SECOND};
 
 /// How spellings compare: trimmed, folded, dashes alike, white space single, without a full stop at the end.
 pub(super) fn spelling(text: &str) -> String {
+    if plain(text) {
+        return text.to_ascii_lowercase();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -32,6 +35,11 @@ pub(super) fn spelling(text: &str) -> String {
         out.truncate(end);
     }
     out
+}
+
+/// Does a text differ from its spelling in case alone? Most do not even in that.
+fn plain(text: &str) -> bool {
+    !text.ends_with('.') && !text.bytes().fold(false, |other, b| other | !b.is_ascii_graphic())
 }
 
 /// Where sources look.
@@ -68,6 +76,10 @@ impl<'a> Look<'a> {
         if self.nulls.is_empty() && nulls.is_empty() {
             return Some(text);
         }
+        let listed = || self.nulls.iter().chain(nulls);
+        if plain(&text) && !listed().any(|null| null.len() == text.len()) {
+            return Some(text);
+        }
         let spelt = spelling(&text);
         (!self.nulls.contains(&spelt) && !nulls.contains(&spelt)).then_some(text)
     }
@@ -93,7 +105,7 @@ pub(super) struct One {
     pub nulls: Vec<String>,
     pub split: Vec<String>,
     pub decode: Option<Decode>,
-    pub pattern: Option<Regex>,
+    pub pattern: Option<Pattern>,
     /// What is written around a text: pieces of text and numbers of groups.
     pub shape: Vec<Around>,
     pub clock: Option<(Clock, Dates)>,
@@ -439,8 +451,8 @@ pub(super) enum Test {
     Present(Presence),
     Is(Vec<String>),
     IsNot(Vec<String>),
-    Matches(Regex),
-    MatchesNot(Regex),
+    Matches(Pattern),
+    MatchesNot(Pattern),
     Same(Path),
     Differs(Path),
     /// All of these bits are set; for those that are not, [`Test::BitsNot`].

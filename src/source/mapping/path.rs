@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::Fault;
 use super::cell::spelling;
+use super::pattern::Pattern;
 use super::sieve::Sieve;
 
 /// Text that holds JSON is read no deeper than this many times.
@@ -47,7 +47,7 @@ enum Step {
 enum Says {
     Is(Vec<String>),
     IsNot(Vec<String>),
-    Matches(Regex),
+    Matches(Pattern),
 }
 
 /// What a path starts from.
@@ -211,7 +211,7 @@ fn filter_step(filter: &str) -> Option<Step> {
     let member = Path::try_parse(name)?;
     let (sign, value) = rest.split_at(1);
     if sign == "~" {
-        let pattern = Regex::new(value).ok().filter(|_| !not)?;
+        let pattern = Pattern::new(value).ok().filter(|_| !not)?;
         return Some(Step::Only(member, Says::Matches(pattern)));
     }
     let bare = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\''));
