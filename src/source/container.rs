@@ -66,7 +66,10 @@ fn look(path: &Path) -> io::Result<Looked> {
 /// The bytes of a file, decompressed where they are packed.
 pub(super) fn unpacked(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     let limit = Limit::of(path)?;
-    let mut raw = BufReader::with_capacity(BLOCK, File::open(path)?);
+    let file = File::open(path)?;
+    // Small objects come by the ten thousands; a block for each would cost more than reading them.
+    let len = usize::try_from(file.metadata()?.len()).unwrap_or(BLOCK);
+    let mut raw = BufReader::with_capacity(len.clamp(4096, BLOCK), file);
     Ok(match Packing::of(raw.fill_buf()?) {
         Packing::None => Box::new(raw),
         Packing::Gzip => Box::new(Bounded { inner: Named { inner: MultiGzDecoder::new(raw), packing: "gzip" }, limit }),

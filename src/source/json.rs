@@ -20,6 +20,8 @@ pub enum Piece<'a> {
     Broken(&'a [u8]),
 }
 
+/// What is read first, for many files hold no more; then at least a block, and as much again as is held.
+const FIRST_BLOCK: usize = 64 << 10;
 const BLOCK: usize = 1 << 20;
 /// More of a broken record than this helps nobody.
 const EXCERPT: usize = 64 << 10;
@@ -48,7 +50,7 @@ pub fn for_each(
     f: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> io::Result<()> {
     let mut splitter = Splitter {
-        window: Window { reader, bytes: Vec::new(), ended: false, failed: None },
+        window: Window { reader, bytes: Vec::new(), filled: false, ended: false, failed: None },
         at: 0,
         within: Vec::new(),
         envelope: envelope.map(Envelope::new),
@@ -69,6 +71,8 @@ enum More {
 struct Window<'r> {
     reader: &'r mut dyn Read,
     bytes: Vec<u8>,
+    /// Was anything read yet?
+    filled: bool,
     ended: bool,
     /// Kept until everything read before it has been given out.
     failed: Option<io::Error>,
@@ -81,7 +85,8 @@ impl Window<'_> {
             return false;
         }
         let held = self.bytes.len();
-        let want = held.max(BLOCK);
+        let want = if self.filled { held.max(BLOCK) } else { FIRST_BLOCK };
+        self.filled = true;
         self.bytes.resize(held + want, 0);
         let mut filled = held;
         while filled < self.bytes.len() {
