@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::check::Severity;
+use crate::check::dialect::Dialect;
 use crate::publish::keep::Keep;
 use crate::render::html::View;
 use crate::render::{Formats, OcsfVersion};
@@ -112,6 +113,21 @@ Examples:
 The proposal goes by names of columns and shapes of values. Correct it, and try it with
 `regrant lint --sample`.";
 
+const FACTS_EXAMPLES: &str = "\
+Examples:
+  regrant facts exports/ -c regrant.toml -o lake/2026-q3.parquet
+  regrant list facts                                            what its columns are
+
+Exit code 3 when too many records of an input were rejected; the table is written.";
+
+const SQL_EXAMPLES: &str = "\
+Examples:
+  regrant sql --dialect duckdb -c regrant.toml > verdicts.sql
+  duckdb lake.db -c \"CREATE VIEW facts AS FROM 'lake/*.parquet'\" -c \".read verdicts.sql\" \\
+         -c \"FROM regrant_populations ORDER BY as_of, place\"
+
+The script makes the views regrant_verdicts, regrant_findings and regrant_populations.";
+
 /// Audits credential resets: for every reset, whether it should have happened.
 #[derive(Debug, Parser)]
 #[command(
@@ -168,6 +184,12 @@ pub enum Verb {
     /// What these inputs let be concluded, and which further export would answer most of the rest
     #[command(after_help = "Example:\n  regrant plan exports/")]
     Plan(Plan),
+    /// Write the facts of every subject as a table for DuckDB, Spark, ClickHouse and other engines
+    #[command(after_help = FACTS_EXAMPLES)]
+    Facts(Facts),
+    /// Print the SQL that turns tables of facts into verdicts, findings and populations
+    #[command(after_help = SQL_EXAMPLES)]
+    Sql(Sql),
     /// Propose a mapping for a CSV or JSON file that is not recognised
     #[command(after_help = MAP_EXAMPLES)]
     Map(Map),
@@ -517,6 +539,92 @@ pub struct Plan {
     /// Config, mappings.
     #[command(flatten)]
     pub house: House,
+}
+
+/// `facts`.
+#[derive(Debug, Args)]
+pub struct Facts {
+    /// Files and folders to read; folders are walked
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
+    /// Parquet file to write; one that is there is replaced as a whole
+    #[arg(short, long, value_name = "FILE", default_value = "facts.parquet", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+    /// Take the data as known up to this instant (RFC 3339, or a date: midnight in the config's zone)
+    /// [default: the config's, else now]
+    #[arg(long, value_name = "T")]
+    pub as_of: Option<At>,
+    /// Take resets from here on (as for --as-of) [default: the config's, else all]
+    #[arg(long, value_name = "T")]
+    pub since: Option<At>,
+    /// Take resets before this (as for --as-of) [default: the config's, else all]
+    #[arg(long, value_name = "T")]
+    pub until: Option<At>,
+    /// End with code 3 when more than this share of an input's records is rejected
+    #[arg(long, value_name = "SHARE", default_value = "0.01", value_parser = share)]
+    pub max_rejected: f64,
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// Print nothing but errors, and show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Show progress on standard error; auto: when that is a terminal
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub progress: Show,
+}
+
+/// `sql`.
+#[derive(Debug, Args)]
+pub struct Sql {
+    /// Whose SQL
+    #[arg(long, value_name = "ENGINE")]
+    pub dialect: Engine,
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
+    /// Table or view of facts; dots part catalogue, schema and name
+    #[arg(long, value_name = "NAME", default_value = "facts", value_parser = table_name)]
+    pub table: String,
+    /// What the names of the views begin with
+    #[arg(long, value_name = "NAME", default_value = "regrant", value_parser = view_name)]
+    pub views: String,
+}
+
+/// An engine that judges tables of facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// DuckDB
+    Duckdb,
+    /// Spark SQL, and Databricks
+    Spark,
+    /// ClickHouse, and chdb
+    Clickhouse,
+}
+
+impl Engine {
+    /// For the script.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Engine::Duckdb => Dialect::DuckDb,
+            Engine::Spark => Dialect::Spark,
+            Engine::Clickhouse => Dialect::ClickHouse,
+        }
+    }
+}
+
+fn table_name(text: &str) -> Result<String, String> {
+    let fits = text.split('.').all(|part| !part.is_empty() && !part.contains(char::is_control));
+    if fits { Ok(text.to_owned()) } else { Err("write a name, such as facts or lake.audit.facts".to_owned()) }
+}
+
+fn view_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let fits = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
+    if fits { Ok(text.to_owned()) } else { Err("write letters, digits and _, a letter first".to_owned()) }
 }
 
 /// `map`.

@@ -65,6 +65,14 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
         Verb::List(args) => said(verbs::list::list(&args)),
         Verb::Lint(args) => said(verbs::lint::lint(&args, started)),
         Verb::Plan(args) => said(verbs::plan::plan(&args, started, &progress(Show::Auto).1)),
+        Verb::Facts(args) => {
+            threads(args.threads)?;
+            let (bar, progress) = progress(if args.quiet { Show::Never } else { args.progress });
+            let result = verbs::facts::facts(&args, started, &progress);
+            bar.finish_and_clear();
+            result
+        }
+        Verb::Sql(args) => said(verbs::sql::sql(&args, started)),
         Verb::Map(args) => said(verbs::map::map(&args)),
         Verb::Completions(args) => {
             // Into memory first: the generators panic when nobody reads on.

@@ -164,6 +164,27 @@ pub fn audit(request: &Request, progress: &Progress) -> Result<Report, RunError>
     pipeline(request, &mappings, progress, || Inventory::take(&request.paths, &request.config, &mappings))
 }
 
+/// Reads and indexes the inputs, and lends the result: for those who want the facts and no report.
+///
+/// # Errors
+/// As [`audit`], but that checks, frameworks and waivers are not looked at.
+pub fn with_world<T>(
+    request: &Request,
+    progress: &Progress,
+    work: impl FnOnce(&World<'_>) -> T,
+) -> Result<T, RunError> {
+    let mut folders = request.config.mapping_folders();
+    folders.extend(request.mappings.iter().cloned());
+    let mappings = Mappings::load(&folders)?;
+    let inventory = Inventory::take(&request.paths, &request.config, &mappings)?;
+    let (settled, _) = read(inventory, request, progress)?;
+    let register = Register::build(&settled, request.config.zone());
+    let world = World::build(&request.config, &settled, &register, request.as_of);
+    let result = work(&world);
+    rayon::spawn(move || drop((register, settled)));
+    Ok(result)
+}
+
 /// The same for the files of an earlier run, by their paths below `root`, with the mappings that were in force then.
 ///
 /// # Errors

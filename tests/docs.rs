@@ -131,9 +131,15 @@ fn the_readme_s_check_can_be_used() {
 #[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in
-        ["README.md", "CHANGELOG.md", "docs/tables.md", "docs/config.md", "docs/formats.md", "benches/README.md"]
-    {
+    for document in [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/tables.md",
+        "docs/config.md",
+        "docs/formats.md",
+        "docs/lake.md",
+        "benches/README.md",
+    ] {
         let text = std::fs::read_to_string(root.join(document)).expect("a document of ours");
         let folder = root.join(document).parent().expect("it lies in a folder").to_owned();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {

@@ -121,7 +121,7 @@ pub struct Predicate {
 }
 
 #[derive(Clone, Debug)]
-enum Node {
+pub(super) enum Node {
     Column(String, Kind),
     Bool(bool),
     Number(f64),
@@ -140,7 +140,7 @@ enum Node {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Comparison {
+pub(super) enum Comparison {
     Equal,
     NotEqual,
     Less,
@@ -174,7 +174,7 @@ impl Comparison {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Arithmetic {
+pub(super) enum Arithmetic {
     Add,
     Subtract,
     Multiply,
@@ -197,6 +197,11 @@ impl Predicate {
     /// The text as written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// As checked, for those who write it in other words.
+    pub(super) fn tree(&self) -> &Node {
+        &self.tree
     }
 
     /// The columns it names.

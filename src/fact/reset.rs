@@ -275,9 +275,20 @@ fn days_inactive(s: &S<'_>) -> Option<f64> {
     *s.inactive.get_or_init(|| find_inactive(s))
 }
 
+/// Days since the latest activity that is seen, whether or not a later snapshot may hide some; null: unresolved, or none seen.
+pub(crate) fn days_inactive_seen(s: &S<'_>) -> Option<f64> {
+    s.identity?;
+    Some(days(s.at - s.world.last_active(s.row)?))
+}
+
+/// The largest `:dormant_days` under which [`days_inactive_seen`] holds although it is exceeded; null: under any.
+pub(crate) fn days_inactive_sure(s: &S<'_>) -> Option<f64> {
+    s.world.activity_reach(s.identity?, s.at).map(days)
+}
+
 fn find_inactive(s: &S<'_>) -> Option<f64> {
     let id = s.identity?;
-    let inactive = days(s.at - s.world.last_active(s.row)?);
+    let inactive = days_inactive_seen(s)?;
     (inactive <= s.world.policy.dormant_days || !s.world.snapshot_hides(id, s.at)).then_some(inactive)
 }
 

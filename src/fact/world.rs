@@ -634,6 +634,13 @@ impl<'a> World<'a> {
         self.snapshot_activity.since(id, t).any(|(_, system)| hides(system))
     }
 
+    /// How far back from `t` activity of the identity can be told in spite of the snapshots at or after `t`, in microseconds:
+    /// as far as the sign-ins of each of their systems reach, negative where one has none. Null: no snapshot hides anything.
+    pub fn activity_reach(&self, id: IdentityId, t: i64) -> Option<i64> {
+        let reach = |system: TextId| self.first_sign_in.get(&system).map_or(-DAY, |&first| t - first);
+        self.snapshot_activity.since(id, t).map(|(_, system)| reach(system)).min()
+    }
+
     /// The approved recovery ticket of a target: the latest decided before `t`, else the earliest after, within the windows.
     pub fn ticket_by_subject(&self, row: usize) -> Option<usize> {
         if !self.subjects_on_tickets {

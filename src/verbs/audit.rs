@@ -78,15 +78,7 @@ impl Plan {
         let zone = config.zone();
         config.since = terms.since.map(|at| at.in_zone(zone)).or(config.since);
         config.until = terms.until.map(|at| at.in_zone(zone)).or(config.until);
-        if let (Some(since), Some(until)) = (config.since, config.until)
-            && since >= until
-        {
-            let (since, until) = (time::format_instant(since), time::format_instant(until));
-            return Err(VerbError::own(
-                format!("the period from {since} to {until} is empty"),
-                "`--until` is exclusive and must lie after `--since`; one of the two may come from the config",
-            ));
-        }
+        period(&config)?;
         let formats =
             Formats::parse(terms.format.as_ref().unwrap_or(&config.formats).iter().map(|name| format_id(name)))?;
         if terms.format.is_some() {
@@ -168,6 +160,23 @@ impl Plan {
             staging.add(manifest::SIGNATURE, signature.as_bytes())?;
         }
         Ok(staging)
+    }
+}
+
+/// Is there anything between the two ends?
+///
+/// # Errors
+/// When the end does not lie after the begin.
+pub(super) fn period(config: &Config) -> Result<(), VerbError> {
+    match (config.since, config.until) {
+        (Some(since), Some(until)) if since >= until => {
+            let (since, until) = (time::format_instant(since), time::format_instant(until));
+            Err(VerbError::own(
+                format!("the period from {since} to {until} is empty"),
+                "`--until` is exclusive and must lie after `--since`; one of the two may come from the config",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

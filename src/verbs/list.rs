@@ -8,7 +8,8 @@ use crate::check::Control;
 use crate::check::catalogue::Check;
 use crate::check::predicate::Kind;
 use crate::cli::{List, Listed};
-use crate::fact::{Unit, credential_facts, reset_facts};
+use crate::fact::{Unit, credential_fact, credential_facts, reset_fact, reset_facts};
+use crate::lake::table::{self, Holds};
 use crate::mappings::{MappingKind, Mappings};
 use crate::render::{FORMATS, When};
 use crate::source::mapping::{Container, SourceMapping};
@@ -75,6 +76,17 @@ fn kind(kind: Kind, unit: Unit) -> &'static str {
     }
 }
 
+/// What a column of the table of facts holds, in a word.
+fn cell(column: &table::Column) -> &'static str {
+    match column.holds {
+        Holds::Bool => "yes/no",
+        Holds::Number => kind(Kind::Number, column.unit),
+        Holds::Whole => "count",
+        Holds::Text => "text",
+        Holds::Instant => "instant",
+    }
+}
+
 fn facts() -> String {
     let row = |name: &str, of: &str, doc: &str, null: &str| {
         vec![name.to_owned(), of.to_owned(), doc.to_owned(), null.to_owned()]
@@ -82,9 +94,13 @@ fn facts() -> String {
     let resets: Vec<_> = reset_facts().map(|f| row(f.name, kind(f.kind(), f.unit), f.doc, f.null)).collect();
     let credentials: Vec<_> = credential_facts().map(|f| row(f.name, kind(f.kind(), f.unit), f.doc, f.null)).collect();
     let mut out = String::new();
+    let facts = |name: &str| reset_fact(name).is_some() || credential_fact(name).is_some();
+    let others = table::columns().into_iter().filter(|column| !facts(column.name));
+    let others: Vec<_> = others.map(|c| row(c.name, cell(&c), c.doc, c.null)).collect();
     for (title, rows) in [
         ("Facts about a reset, at its own instant", resets),
         ("Facts about a credential of the inventory, at as_of", credentials),
+        ("Columns that `regrant facts` writes beside them; policy_… says what facts were computed with", others),
     ] {
         let _ = writeln!(out, "{title}\n");
         let widest = rows.iter().map(|row| row[0].len()).max().unwrap_or(0);
@@ -98,7 +114,7 @@ fn facts() -> String {
         }
         out.push('\n');
     }
-    out.push_str("Predicates of checks, frameworks and waivers may name them.\n");
+    out.push_str("Predicates of checks, frameworks and waivers may name facts.\n");
     out
 }
 

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod diff;
 pub mod draw;
 pub mod explain;
+pub mod facts;
 pub mod layout;
 pub mod lint;
 pub mod list;
@@ -14,6 +15,7 @@ pub mod publish;
 pub mod render;
 pub mod replay;
 pub mod sample;
+pub mod sql;
 pub mod summary;
 pub mod verify;
 
@@ -25,6 +27,7 @@ use crate::check::catalogue::Catalogue;
 use crate::cli::House;
 use crate::config::{Config, ConfigError};
 use crate::fact::Registry;
+use crate::lake::script::ScriptError;
 use crate::mappings::{Mappings, MappingsError};
 use crate::proof::ProofError;
 use crate::proof::replay::ReplayError;
@@ -96,6 +99,9 @@ pub enum VerbError {
     /// A kept report, a key or what lies beside them cannot be used.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// A check or waiver cannot be said in another engine's SQL.
+    #[error(transparent)]
+    Script(#[from] Box<ScriptError>),
     /// Everything else.
     #[error("{message}\n  help: {help}")]
     Own {
@@ -141,4 +147,12 @@ impl Knowledge {
 /// The config that was named; the defaults when none was.
 fn config(house: &House) -> Result<Config, VerbError> {
     Ok(house.config.as_deref().map(Config::load).transpose()?.unwrap_or_default())
+}
+
+/// Does the policy set severities only of checks that exist?
+fn known_severities(config: &Config, catalogue: &Catalogue) -> Result<(), VerbError> {
+    match config.policy.severity.keys().find(|id| catalogue.get(id).is_none()) {
+        Some(unknown) => Err(RunError::Severity(unknown.clone()).into()),
+        None => Ok(()),
+    }
 }

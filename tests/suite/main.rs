@@ -10,6 +10,7 @@ mod checks;
 mod chromium;
 mod determinism;
 mod exports;
+mod lake;
 mod oracle;
 mod proof;
 mod raw_folder;
