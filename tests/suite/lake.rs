@@ -272,8 +272,8 @@ fn compare(dialect: Dialect, pair: &Pair, verdicts: &[&Value], findings: &[&Valu
     }
 }
 
-/// All houses as they are, and one more under thresholds that its facts were not computed with.
-fn pairs(dialect: Dialect) -> Vec<Pair> {
+/// Houses as they are, and two of them under thresholds that their facts were not computed with.
+fn pairs(dialect: Dialect, names: &[&str]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for house in House::all() {
         let facts = house.facts(&house.config);
@@ -283,11 +283,12 @@ fn pairs(dialect: Dialect) -> Vec<Pair> {
         other.policy.bulk_targets = 1.0;
         other.policy.repeat_limit = 0.0;
         other.policy.max_credential_days = 400.0;
-        for (name, config) in
-            [(house.name.to_owned(), &house.config), (format!("{}, judged again", house.name), &other)]
-        {
-            let (script, report) = (script(dialect, config), house.audit(config));
-            pairs.push(Pair { name, script, facts: facts.clone(), report });
+        let again = format!("{}, judged again", house.name);
+        for (name, config) in [(house.name.to_owned(), &house.config), (again, &other)] {
+            if names.contains(&name.as_str()) {
+                let (script, report) = (script(dialect, config), house.audit(config));
+                pairs.push(Pair { name, script, facts: facts.clone(), report });
+            }
         }
     }
     pairs
@@ -296,14 +297,17 @@ fn pairs(dialect: Dialect) -> Vec<Pair> {
 #[test]
 fn duckdb_says_what_audit_says() {
     if there_is(Dialect::DuckDb) {
-        agree(Dialect::DuckDb, &pairs(Dialect::DuckDb));
+        agree(
+            Dialect::DuckDb,
+            &pairs(Dialect::DuckDb, &["sample", "sample, judged again", "0", "5, judged again", "7"]),
+        );
     }
 }
 
 #[test]
 fn clickhouse_says_what_audit_says() {
     if there_is(Dialect::ClickHouse) {
-        agree(Dialect::ClickHouse, &pairs(Dialect::ClickHouse));
+        agree(Dialect::ClickHouse, &pairs(Dialect::ClickHouse, &["sample", "0, judged again", "5", "7"]));
     }
 }
 
@@ -311,9 +315,7 @@ fn clickhouse_says_what_audit_says() {
 fn spark_says_what_audit_says() {
     if there_is(Dialect::Spark) {
         // Planning takes long here; the others have been through more.
-        let pairs =
-            pairs(Dialect::Spark).into_iter().filter(|pair| ["sample", "0", "5, judged again"].contains(&&*pair.name));
-        agree(Dialect::Spark, &pairs.collect::<Vec<_>>());
+        agree(Dialect::Spark, &pairs(Dialect::Spark, &["sample", "0, judged again", "5"]));
     }
 }
 
@@ -331,7 +333,7 @@ fn values(report: &Report) -> BTreeMap<(String, String), Value> {
 #[test]
 fn a_fact_rests_on_the_policy_that_its_basis_names_and_on_no_other() {
     type Change = fn(&mut Config);
-    let changes: [(&str, Change); 23] = [
+    let changes: [(&str, Change); 13] = [
         ("policy_desk_departments", |c| c.policy.desk_departments = vec!["nobody".to_owned()]),
         ("policy_roster_freshness", |c| c.policy.roster_freshness_days = 1.0),
         ("policy_verification_levels", |c| c.policy.levels.values_mut().for_each(|level| *level = 4.0 - *level)),
@@ -351,20 +353,24 @@ fn a_fact_rests_on_the_policy_that_its_basis_names_and_on_no_other() {
         ("policy_bulk_window", |c| c.policy.bulk_window_minutes = 100_000.0),
         ("policy_repeat_window", |c| c.policy.repeat_window_hours = 2_000.0),
         ("policy_working_time", |c| c.policy.working_days = [false, true, false, true, false, true, false]),
-        ("", |c| c.policy.verification_max_age_minutes = 1.0),
-        ("", |c| c.policy.approval_max_age_minutes = 1.0),
-        ("", |c| c.policy.max_credential_days = 1.0),
-        ("", |c| c.policy.bulk_targets = 1.0),
-        ("", |c| c.policy.repeat_limit = 1.0),
-        ("", |c| c.policy.factor_pair_minutes = 1.0),
-        ("", |c| c.policy.reactivation_hours = 1.0),
-        ("", |c| c.policy.privilege_hours = 1.0),
-        ("", |c| c.policy.cascade_hours = 1.0),
-        ("", |c| c.policy.denied_hours = 1.0),
-        ("", |c| c.policy.contact_change_days = 1.0),
+        // What predicates compare is no part of a fact.
+        ("", |c| {
+            c.policy.verification_max_age_minutes = 1.0;
+            c.policy.approval_max_age_minutes = 1.0;
+            c.policy.max_credential_days = 1.0;
+            c.policy.bulk_targets = 1.0;
+            c.policy.repeat_limit = 1.0;
+            c.policy.factor_pair_minutes = 1.0;
+            c.policy.reactivation_hours = 1.0;
+            c.policy.privilege_hours = 1.0;
+            c.policy.cascade_hours = 1.0;
+            c.policy.denied_hours = 1.0;
+            c.policy.contact_change_days = 1.0;
+            c.policy.notification_max_minutes = 1.0;
+        }),
     ];
     let mut moved: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let houses = House::all();
+    let houses: Vec<House> = [Some(House::sample()), House::made_up("0")].into_iter().flatten().collect();
     for house in &houses {
         let before = values(&house.audit(&house.config));
         for (column, change) in &changes {
@@ -601,17 +607,17 @@ fn random_predicates_agree(dialect: Dialect, count: usize) {
 
 #[test]
 fn random_predicates_agree_in_duckdb() {
-    random_predicates_agree(Dialect::DuckDb, 1_000);
+    random_predicates_agree(Dialect::DuckDb, 400);
 }
 
 #[test]
 fn random_predicates_agree_in_clickhouse() {
-    random_predicates_agree(Dialect::ClickHouse, 1_000);
+    random_predicates_agree(Dialect::ClickHouse, 400);
 }
 
 #[test]
 fn random_predicates_agree_in_spark() {
-    random_predicates_agree(Dialect::Spark, 200);
+    random_predicates_agree(Dialect::Spark, 100);
 }
 
 #[test]
