@@ -1,0 +1,126 @@
+//! What was read: one evidence box an input, and where its records went.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::render::html::words::{self, Clock, When, count, number, visible, visible_cut};
+use crate::report::model::Input;
+
+#[derive(Serialize)]
+pub(super) struct InputView {
+    path: String,
+    short: String,
+    digest: String,
+    size: String,
+    mapping: String,
+    recognised_by: String,
+    tables: String,
+    read: String,
+    accepted: String,
+    out_of_scope: String,
+    merged: String,
+    duplicates: String,
+    rejected: String,
+    balanced: bool,
+    first: Option<When>,
+    last: Option<When>,
+    columns: String,
+    ignored: String,
+    notes: Vec<String>,
+    hole: bool,
+}
+
+#[derive(Default, Serialize)]
+pub(super) struct InputTotal {
+    read: String,
+    accepted: String,
+    out_of_scope: String,
+    merged: String,
+    duplicates: String,
+    rejected: String,
+}
+
+/// Does this input weaken what rests on it?
+pub(super) fn hole(i: &Input) -> bool {
+    i.rejected > 0 || i.naive_zone_assumed || i.expected_records.is_some_and(|n| n != i.read) || !balanced(i)
+}
+
+pub(super) fn balanced(i: &Input) -> bool {
+    i.read == i.accepted + i.out_of_scope + i.merged + i.duplicates + i.rejected
+}
+
+pub(super) fn input(i: &Input, clock: Clock) -> InputView {
+    let (digest, kind) = match (&i.sha256, &i.blake3) {
+        (Some(d), _) => (visible_cut(d, 128), "sha256"),
+        (None, Some(d)) => (visible_cut(d, 128), "blake3"),
+        (None, None) => (String::new(), ""),
+    };
+    let reasons = |m: &BTreeMap<String, u64>| {
+        m.iter().map(|(k, n)| format!("{} {}", number(*n), visible_cut(k, 80))).collect::<Vec<_>>().join(", ")
+    };
+    let mut notes = Vec::new();
+    if let Some(expected) = i.expected_records
+        && expected != i.read
+    {
+        notes.push(format!("{} were expected, {} were read", count(expected, "record", "records"), number(i.read)));
+    }
+    if !i.rejected_reasons.is_empty() {
+        notes.push(format!("rejected: {}", reasons(&i.rejected_reasons)));
+    }
+    if !i.out_of_scope_reasons.is_empty() {
+        notes.push(format!("left out on purpose: {}", reasons(&i.out_of_scope_reasons)));
+    }
+    if let Some(zone) = &i.naive_zone {
+        notes.push(format!(
+            "times without a zone were read as {}{}",
+            visible_cut(zone, 60),
+            if i.naive_zone_assumed { ", which is assumed: no zone is configured for this input" } else { "" }
+        ));
+    }
+    if let Some(snapshot) = &i.snapshot {
+        notes.push(format!("snapshot of {}", words::date(snapshot)));
+    }
+    if !balanced(i) {
+        notes.push("the records do not add up".to_owned());
+    }
+    InputView {
+        path: visible(&i.path),
+        short: if digest.is_empty() { String::new() } else { format!("{kind} {}", visible_cut(&digest, 12)) },
+        digest,
+        size: words::bytes(i.bytes),
+        mapping: visible_cut(&i.mapping, 80),
+        recognised_by: visible(&i.recognised_by),
+        tables: i
+            .tables
+            .iter()
+            .map(|(t, n)| format!("{} {}", visible_cut(t, 40), number(*n)))
+            .collect::<Vec<_>>()
+            .join(", "),
+        read: number(i.read),
+        accepted: number(i.accepted),
+        out_of_scope: number(i.out_of_scope),
+        merged: number(i.merged),
+        duplicates: number(i.duplicates),
+        rejected: number(i.rejected),
+        balanced: balanced(i),
+        first: i.first_at.as_deref().map(|t| clock.when(t)),
+        last: i.last_at.as_deref().map(|t| clock.when(t)),
+        columns: visible_cut(&i.reported_columns.join(", "), 1_000),
+        ignored: visible_cut(&i.ignored_columns.join(", "), 1_000),
+        notes,
+        hole: hole(i),
+    }
+}
+
+pub(super) fn inputs_total(inputs: &[Input]) -> InputTotal {
+    let sum = |of: fn(&Input) -> u64| number(inputs.iter().map(of).sum());
+    InputTotal {
+        read: sum(|i| i.read),
+        accepted: sum(|i| i.accepted),
+        out_of_scope: sum(|i| i.out_of_scope),
+        merged: sum(|i| i.merged),
+        duplicates: sum(|i| i.duplicates),
+        rejected: sum(|i| i.rejected),
+    }
+}
