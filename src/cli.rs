@@ -237,9 +237,9 @@ pub struct Terms {
     /// Judge resets before this (as for --as-of) [default: the config's, else all]
     #[arg(long, value_name = "T")]
     pub until: Option<At>,
-    /// Who the page is for: order and depth differ, the data does not
-    #[arg(long, value_name = "WHO", default_value = "reviewer")]
-    pub view: Reader,
+    /// Who the page is for: order and depth differ, the data does not [default: the config's, else reviewer]
+    #[arg(long, value_name = "WHO")]
+    pub view: Option<Reader>,
     /// What to write beside the data files: html, all, or others of `regrant list formats`
     /// [default: the config's, else html]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = format)]
@@ -293,7 +293,7 @@ impl Default for Terms {
             as_of: None,
             since: None,
             until: None,
-            view: Reader::default(),
+            view: None,
             format: None,
             ocsf_version: Ocsf::V1_6_0,
             fail_on: None,
@@ -472,9 +472,9 @@ pub struct Render {
     /// Folder to write to; one that holds an older report is replaced as a whole [default: REPORTDIR]
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
-    /// Who reads the page: order and depth differ, the data does not
-    #[arg(long, value_name = "READER", default_value = "reviewer")]
-    pub view: Reader,
+    /// Who the page is for: order and depth differ, the data does not [default: whom it was for]
+    #[arg(long, value_name = "WHO")]
+    pub view: Option<Reader>,
     /// Version of OCSF that the export of that name says it follows
     #[arg(long, value_name = "VERSION", default_value = "1.6.0")]
     pub ocsf_version: Ocsf,
@@ -650,10 +650,9 @@ pub struct Completions {
 }
 
 /// Who reads the page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Reader {
     /// Judges controls: the order of an opinion, everything unfolded
-    #[default]
     Reviewer,
     /// Follows one account: identities, findings and patterns first
     Responder,

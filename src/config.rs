@@ -22,7 +22,33 @@ use crate::time::{self, DAY, HOUR, MINUTE, SECOND};
 pub const FORMATS: [&str; 13] =
     ["html", "markdown", "xlsx", "sarif", "ocsf", "oscal", "hdf", "junit", "parquet", "csv", "jsonl", "json", "all"];
 
-const TOP: [&str; 13] = [
+/// Who the page is for: order and depth differ, the data does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// Judges controls: everything unfolded, in the order of an opinion.
+    #[default]
+    Reviewer,
+    /// Follows one account: identities, findings and patterns first.
+    Responder,
+    /// Decides what is done: the verdict, whom it concerns and patterns; the rest folded.
+    Executive,
+}
+
+impl View {
+    /// All three, the default first.
+    pub const ALL: [View; 3] = [View::Reviewer, View::Responder, View::Executive];
+
+    /// What `view` and `--view` call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            View::Reviewer => "reviewer",
+            View::Responder => "responder",
+            View::Executive => "executive",
+        }
+    }
+}
+
+const TOP: [&str; 14] = [
     "as_of",
     "since",
     "until",
@@ -30,6 +56,7 @@ const TOP: [&str; 13] = [
     "timezone",
     "fail_on",
     "formats",
+    "view",
     "mappings",
     "config_at",
     "inputs_at",
@@ -114,6 +141,8 @@ pub struct Config {
     pub fail_on: Option<Severity>,
     /// Names out of [`FORMATS`], in the order given.
     pub formats: Vec<String>,
+    /// Who the page is for.
+    pub view: View,
     /// Mapping folders as written; [`Config::mapping_folders`] resolves them.
     pub mappings: Vec<PathBuf>,
     /// Where config and inputs lay when globs were first matched; `None`: they lie where they are found.
@@ -561,6 +590,7 @@ impl Default for Config {
             timezone: None,
             fail_on: None,
             formats: vec!["html".to_owned()],
+            view: View::default(),
             mappings: Vec::new(),
             placed: None,
             inputs: Vec::new(),
@@ -923,6 +953,9 @@ fn read_config(document: &Document<'_>, root: &DeTable<'_>) -> Result<Config, Co
         config.formats =
             item.list()?.iter().map(|item| item.one_of(&known).map(str::to_owned)).collect::<Result<_, _>>()?;
     }
+    if let Some(item) = top.get("view") {
+        config.view = item.one_of(&View::ALL.map(|view| (view.as_str(), view)))?;
+    }
     if let Some(item) = top.get("mappings") {
         config.mappings = item.list()?.iter().map(|item| item.text().map(PathBuf::from)).collect::<Result<_, _>>()?;
     }
@@ -1220,6 +1253,7 @@ impl Config {
         out.given("timezone", self.timezone.map(|zone| literal(zone.name())));
         out.key("fail_on", literal(self.fail_on.map_or("none", severity_name)));
         out.key("formats", list(self.formats.iter().map(|name| literal(name))));
+        out.key("view", literal(self.view.as_str()));
         out.key("mappings", list(self.mappings.iter().map(|folder| literal(&folder.to_string_lossy()))));
         if let (Some(placed), false) = (&self.placed, self.inputs.is_empty()) {
             out.key("config_at", literal(&placed.config_at));
@@ -1368,6 +1402,7 @@ title = "Example Corp, \"Q3\" \u202e 監査"
 timezone = "Europe/London"
 fail_on = "high"
 formats = ["html", "all"]
+view = "responder"
 mappings = ["our-mappings"]
 config_at = ""
 inputs_at = "exports"
@@ -1490,6 +1525,7 @@ expires_on = 2026-12-31
         assert_eq!(config.zone(), Tz::Europe__London);
         assert_eq!(config.fail_on, Some(Severity::High));
         assert_eq!(config.formats, ["html", "all"]);
+        assert_eq!(config.view, View::Responder);
         assert_eq!(config.mapping_folders(), [PathBuf::from("conf/our-mappings")]);
 
         let placed = Placed { config_at: String::new(), inputs_at: "exports".to_owned() };
@@ -1505,7 +1541,7 @@ expires_on = 2026-12-31
         assert_eq!(input.max_age, Some(36 * HOUR));
         assert_eq!(input.expected_records, Some(1204));
         assert!(input.optional);
-        assert_eq!((input.line, config.inputs[1].line), (13, 25));
+        assert_eq!((input.line, config.inputs[1].line), (14, 26));
         assert_eq!(config.inputs[1].snapshot, Some(date("2026-08-02")));
 
         let policy = &config.policy;
@@ -1551,6 +1587,7 @@ expires_on = 2026-12-31
         assert_eq!(empty.effective_toml(0), default.effective_toml(0));
         assert_eq!((empty.zone(), empty.timezone, empty.fail_on), (Tz::UTC, None, None));
         assert_eq!(empty.formats, ["html"]);
+        assert_eq!(empty.view, View::Reviewer);
         assert_eq!(empty.base, Path::new("conf"));
         assert_eq!(Config::parse("", Path::new("regrant.toml")).map(|config| config.base), Ok(PathBuf::from(".")));
         assert!(default.policy.changed.is_empty());
@@ -1567,8 +1604,8 @@ expires_on = 2026-12-31
             assert_eq!(again.as_of, Some(at));
             assert_eq!((again.since, again.until, &again.title), (config.since, config.until, &config.title));
             assert_eq!(
-                (again.timezone, again.fail_on, &again.formats),
-                (config.timezone, config.fail_on, &config.formats)
+                (again.timezone, again.fail_on, &again.formats, again.view),
+                (config.timezone, config.fail_on, &config.formats, config.view)
             );
             assert_eq!((&again.policy, &again.mappings), (&config.policy, &config.mappings));
             let without_lines = |config: &Config| {

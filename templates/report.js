@@ -48,6 +48,46 @@
     return JSON.parse(await new Response(stream).text());
   };
 
+  // Tables: a click on a heading sorts up, the next one down, the third gives the order of the report again.
+  const VERDICTS = ["v-fail", "v-open", "v-waived", "v-pass", "v-none"];
+  const compare = new Intl.Collator("en", { numeric: true }).compare;
+  const worth = (cell) => {
+    const verdict = cell.querySelector(":scope > .verdict");
+    if (verdict) { return VERDICTS.findIndex((name) => verdict.classList.contains(name)); }
+    const text = cell.dataset.value === undefined ? (cell.querySelector("bdi, .rid") || cell).textContent : cell.dataset.value;
+    const plain = text.trim().replace(/[\u202f\u00a0]/g, "");
+    if (/^[0-9.]+( %)?$/.test(plain)) { return parseFloat(plain); }
+    if (/^\d{1,2} [A-Z][a-z]{2} \d{4}/.test(plain)) { return Date.parse(plain.replace(/ [A-Z]{2,5}$/, " UTC")); }
+    return plain;
+  };
+  const against = (a, b) => {
+    if (typeof a === "number" && typeof b === "number") { return a - b; }
+    // What is no number stands behind what is one.
+    return typeof a === "number" ? -1 : typeof b === "number" ? 1 : compare(a, b);
+  };
+  for (const table of document.querySelectorAll("table[data-sorts]")) {
+    const body = table.tBodies[0], given = Array.from(body.rows), headings = Array.from(table.tHead.rows[0].cells);
+    if (given.length < 2) { continue; }
+    headings.forEach((heading, column) => {
+      // Not a button element: the head of a table that goes over several sheets is printed again without those.
+      const button = el("span", { role: "button", tabindex: "0", "class": "sorter" }, ...heading.childNodes);
+      button.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); button.click(); } });
+      button.addEventListener("click", () => {
+        const was = heading.getAttribute("aria-sort"), now = was === null ? "ascending" : was === "ascending" ? "descending" : null;
+        for (const other of headings) { other.removeAttribute("aria-sort"); }
+        let rows = given;
+        if (now !== null) {
+          heading.setAttribute("aria-sort", now);
+          const turn = now === "ascending" ? 1 : -1;
+          const keyed = given.map((row, n) => ({ row: row, n: n, key: worth(row.cells[column]) }));
+          rows = keyed.sort((a, b) => turn * against(a.key, b.key) || a.n - b.n).map((k) => k.row);
+        }
+        body.append(...rows);
+      });
+      heading.append(button);
+    });
+  }
+
   const section = byId("findings-live");
   if (section === null) {
     const follow = () => { const at = byId(decodeURIComponent(location.hash.slice(1))); if (at) { unfold(at); } };
@@ -65,6 +105,8 @@
   let identityOf = null;
   const identities = [], identityNumber = new Map();
 
+  // The first words of the shipped checks' sentences: anything else may be a name and stays as it is.
+  const sentence = (text) => /^(a|an|credentials|no|the|this|ticket) /.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
   const place = (i) => [chunks[Math.floor(i / head.chunk)], i % head.chunk];
   const nameOf = (c, r) => c.name[r] || c.target[r] || c.identity[r] || "not reported";
 
@@ -247,14 +289,17 @@
       el("div", { "class": "two" },
         el("div", null, el("h3", { "class": "sub" }, "Why we say so"), facts(...c.evidence[r].map((value, n) => pair(names[n], value))),
           ...(k.thresholds.length > 0 ? [el("h3", { "class": "sub" }, "Thresholds in force"), facts(...k.thresholds.map((t) => pair(t[0], t[1])))] : []),
-          el("p", { "class": "small" }, "Fails when ", el("code", null, k.fails), "; it would have held had this been known to be false.")),
+          el("p", { "class": "small" }, "Fails when ", el("code", null, k.fails), "; it would have held had this been known to be false."),
+          el("h3", { "class": "sub" }, "What to do"), ...prose(k.remedy)),
         el("div", null, el("h3", { "class": "sub" }, "The record"),
           facts(pair("Source", bdi(head.files[c.file[r]] + ", record " + number(c.record[r]))), pair(c.kind[r] === 1 ? "Credential" : "Reset", bdi(c.subject[r])),
             ...some("Action", head.actions[c.action[r]]), ...some("Target", c.target[r]), ...some("Identity", c.identity[r]), ...some("Executor", head.executors[c.executor[r]]),
             ...some("Approver", head.approvers[c.approver[r]]), ...some("Ticket", c.ticket[r]),
-            ...(waiver === "" ? [] : [pair("Accepted by", el("a", { href: "#waivers" }, bdi(waiver)))])),
-          ...references("Evidence relevant to", set[0], false), ...references("Shown beside, never counted", set[1], false), ...references("Context only", set[2], true))),
-      el("h3", { "class": "sub" }, "What to do"), ...prose(k.remedy),
+            ...(waiver === "" ? [] : [pair("Accepted by", el("a", { href: "#waivers" }, bdi(waiver)))])))),
+      ...(set[0].length + set[1].length + set[2].length === 0 ? [] : [el("details", { "class": "refs" },
+        el("summary", null, set[0].length === 0 ? "Requirements that it is shown beside" : "Evidence relevant to " + count(set[0].length, "requirement", "requirements")),
+        el("div", { "class": "two" }, el("div", null, ...references("Evidence relevant to", set[0], false)),
+          el("div", null, ...references("Shown beside, never counted", set[1], false), ...references("Context only", set[2], true))))]),
       ...(waiver === "" ? [el("details", { "class": "refs" }, el("summary", null, "Accept this risk instead: a waiver for the config"),
         el("p", { "class": "small" }, "For this one finding. Fill in the reason and the two people; it accepts the risk, it does not make the check hold."),
         el("pre", { "class": "snippet", tabindex: "0" }, snippet), button)] : []),
@@ -265,7 +310,7 @@
     const [c, r] = place(i), k = head.checks[c.check[r]], tier = head.tiers[c.tier[r]], severity = SEVERITIES[c.severity[r]];
     const summary = el("summary", null,
       el("span", { "class": "fsev" }, el("span", { "class": "severity sev-" + severity }, severity)),
-      el("span", { "class": "because" }, bdi(c.because[r]), el("span", { "class": "byline" }, k.title, ...(c.waiver[r] > 0 ? [" ", el("span", { "class": "verdict v-waived" }, el("span", { "class": "sign", "aria-hidden": "true" }, "◷"), " accepted")] : []))),
+      el("span", { "class": "because" }, bdi(sentence(c.because[r])), el("span", { "class": "byline" }, k.title, ...(c.waiver[r] > 0 ? [" ", el("span", { "class": "verdict v-waived" }, el("span", { "class": "sign", "aria-hidden": "true" }, "◷"), " accepted")] : []))),
       el("span", { "class": "fwho" }, bdi(nameOf(c, r)), tier === "" ? null : el("span", { "class": "byline" }, tier)),
       el("span", { "class": "fsys" }, head.systems[c.system[r]]),
       el("span", { "class": "fat" }, c.at[r] === "" ? "inventory" : el("time", { datetime: c.at[r], title: c.at[r] }, c.said_at[r])));

@@ -56,6 +56,10 @@ pub struct Sketch {
     pub days: BTreeMap<chrono::NaiveDate, (u64, u64)>,
     /// Weekday × hour.
     pub hours: Vec<Vec<u64>>,
+    /// The same without automation and self-service.
+    pub desk_hours: Vec<Vec<u64>>,
+    /// Of those how many were outside working hours; 0 where these are not known.
+    pub desk_off_hours: u64,
     /// Minutes that prior credentials lived on, by class.
     pub survival: [u64; 8],
     /// Approval lead, by class.
@@ -435,7 +439,7 @@ impl<'j> Judge<'j> {
             controls: vec![Counts::default(); Control::ALL.len()],
             requirements: self.frameworks.iter().map(|f| vec![Counts::default(); f.requirements.len()]).collect(),
             waivers: vec![(0, 0); self.waivers.len()],
-            sketch: Sketch { hours: vec![vec![0; 24]; 7], ..Sketch::default() },
+            sketch: Sketch { hours: vec![vec![0; 24]; 7], desk_hours: vec![vec![0; 24]; 7], ..Sketch::default() },
             ..Judged::default()
         }
     }
@@ -705,6 +709,7 @@ impl<'j> Judge<'j> {
         let fact = |name: &str| reset_fact(name).expect("a fact of this crate");
         let (required, lead) = (fact("approval_required"), fact("approval_lead_minutes"));
         let (present, inactive) = (fact("approval_present"), fact("days_inactive"));
+        let off_hours = fact("off_hours");
         let sketch = &mut part.sketch;
         for (i, s) in block.0.iter().enumerate() {
             let local = self.world.clock.local_parts(s.at);
@@ -712,7 +717,12 @@ impl<'j> Judge<'j> {
             let failed = worst.get(i) == Some(&Mark::Failed);
             let day = sketch.days.entry(local.date).or_default();
             *day = (day.0 + 1, day.1 + u64::from(failed));
-            sketch.hours[local.weekday as usize][(local.micros_of_day / time::HOUR) as usize] += 1;
+            let (day, hour) = (local.weekday as usize, (local.micros_of_day / time::HOUR) as usize);
+            sketch.hours[day][hour] += 1;
+            if !s.automated && s.self_service != Some(true) {
+                sketch.desk_hours[day][hour] += 1;
+                sketch.desk_off_hours += u64::from(off_hours.value(s) == Value::Bool(true));
+            }
             for lived in revocation::survivals(s) {
                 let class = match lived {
                     revocation::Survival::Alive => 6,
@@ -844,6 +854,10 @@ impl Judged {
         for (x, y) in a.hours.iter_mut().flatten().zip(b.hours.iter().flatten()) {
             *x += y;
         }
+        for (x, y) in a.desk_hours.iter_mut().flatten().zip(b.desk_hours.iter().flatten()) {
+            *x += y;
+        }
+        a.desk_off_hours += b.desk_off_hours;
         a.survival.iter_mut().zip(b.survival).for_each(|(x, y)| *x += y);
         a.lead.iter_mut().zip(b.lead).for_each(|(x, y)| *x += y);
         a.dormancy.iter_mut().zip(b.dormancy).for_each(|(x, y)| *x += y);

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::kept::Kept;
 use super::verify::{Fault, input_is_as_read};
 use super::{ProofError, compare};
+use crate::config::View;
 use crate::mappings::Mappings;
 use crate::render::manifest;
 use crate::run::{InputHash, Progress, Report, Request, RunError, Subjects, audit_again};
@@ -28,6 +29,8 @@ pub enum ReplayError {
 pub struct Replayed {
     /// What comes out now.
     pub report: Report,
+    /// Whom the page was for.
+    pub view: View,
     /// What explains a difference: inputs, version, reports that took part.
     pub causes: Vec<String>,
 }
@@ -84,6 +87,7 @@ pub fn replay(
     } else {
         InputHash::None
     };
+    let view = config.view;
     let request = Request {
         paths: vec![inputs.to_owned()],
         config,
@@ -109,7 +113,7 @@ pub fn replay(
     let mut report = audit_again(&request, &mappings, inputs, &paths, progress)?;
     let (previous, baseline) = (took_part(kept, "previous", previous)?, took_part(kept, "baseline", baseline)?);
     compare(&mut report, previous.as_ref(), baseline.as_ref())?;
-    Ok(Replayed { report, causes })
+    Ok(Replayed { report, view, causes })
 }
 
 /// The words that the pipeline has for where `as_of` came from.

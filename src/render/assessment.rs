@@ -202,6 +202,8 @@ pub(super) mod tests {
                     unapproved: 7,
                 }],
                 hours: vec![vec![7]],
+                desk_hours: vec![vec![5]],
+                desk_off_hours: Some(2),
                 lineage: vec![LineageLink {
                     at: "at of \u{202e}<script>\0".to_owned(),
                     from: "from of \u{202e}<script>\0".to_owned(),

@@ -43,11 +43,13 @@ pub enum Ink {
     Text,
     /// Text that steps back.
     Quiet,
+    /// An outline around marks.
+    Frame,
     /// Cell of a heat map, 0 (nothing) to 6 (most).
     Heat(u8),
 }
 
-const INKS: [(Ink, &str); 16] = [
+const INKS: [(Ink, &str); 17] = [
     (Ink::Fail, "c-fail"),
     (Ink::Waived, "c-waived"),
     (Ink::Open, "c-open"),
@@ -57,6 +59,7 @@ const INKS: [(Ink, &str); 16] = [
     (Ink::Grid, "c-grid"),
     (Ink::Text, "c-text"),
     (Ink::Quiet, "c-quiet"),
+    (Ink::Frame, "c-frame"),
     (Ink::Heat(0), "c-h0"),
     (Ink::Heat(1), "c-h1"),
     (Ink::Heat(2), "c-h2"),
@@ -120,7 +123,11 @@ impl Pen<'_, '_> {
 
     /// The scale of counts from 0 to `max`, its unit above it: lines from `x.0` to `x.1`, over a height of `y.1` below `y.0`.
     fn scale(&mut self, max: u64, unit: &str, x: (f64, f64), y: (f64, f64)) -> Result<(), ChartError> {
-        let ticks = if max.is_multiple_of(4) {
+        // What `ceiling` gives begins with 1, 2, 3, 4, 5, 6 or 8.
+        let thirds = [3, 6].contains(&(max / 10_u64.pow(max.max(1).ilog10())));
+        let ticks = if thirds {
+            3
+        } else if max.is_multiple_of(4) {
             4
         } else if max.is_multiple_of(5) {
             5
@@ -174,13 +181,13 @@ pub enum Room {
 }
 
 impl Room {
-    /// Of so many columns every how many have a label.
-    fn every(self, columns: usize) -> usize {
+    /// Of so many points every how many have a label.
+    fn every(self, points: usize) -> usize {
         let labels = match self {
             Self::Wide => 6,
             Self::Narrow => 3,
         };
-        columns.div_ceil(labels).max(1)
+        points.div_ceil(labels).max(1)
     }
 
     fn width(self) -> f64 {
@@ -246,7 +253,7 @@ fn horizontal(rows: &[Row], room: Room, label: &str, whole: impl Fn(&Row) -> u64
     let width = room.width();
     // On a phone the name stands above its bar.
     let (left, right, step, bar) = match room {
-        Room::Wide => (170.0, 96.0, 30.0, 16.0),
+        Room::Wide => (186.0, 92.0, 30.0, 16.0),
         Room::Narrow => (0.0, 84.0, 44.0, 14.0),
     };
     let space = width - left - right;
@@ -278,7 +285,7 @@ fn horizontal(rows: &[Row], room: Room, label: &str, whole: impl Fn(&Row) -> u64
 /// One column: its full date or class, its parts from the bottom.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Printed below, where there is room.
+    /// Printed below, where there is room after the one before; empty has no tick.
     pub label: String,
     /// Quantities with what they stand for.
     pub parts: Vec<(Ink, u64)>,
@@ -288,7 +295,7 @@ pub struct Column {
 fn ceiling(n: u64) -> u64 {
     let mut unit = 1_u64;
     loop {
-        for step in [1, 2, 4, 5, 8] {
+        for step in [1, 2, 3, 4, 5, 6, 8] {
             let top = step * unit;
             if top >= n {
                 return top;
@@ -315,7 +322,7 @@ pub fn columns(columns: &[Column], room: Room, unit: &str, label: &str) -> Resul
     let step = space / columns.len().max(1) as f64;
     draw((width, top + height + bottom), label, |pen| {
         pen.scale(max, unit, (left, width), (top, height))?;
-        let every = room.every(columns.len());
+        let mut free = 0.0;
         for (i, column) in columns.iter().enumerate() {
             let x = left + i as f64 * step;
             let gap = if step > 6.0 {
@@ -333,7 +340,8 @@ pub fn columns(columns: &[Column], room: Room, unit: &str, label: &str) -> Resul
                 }
                 y -= h;
             }
-            if i % every == 0 && x < width - 84.0 {
+            if !column.label.is_empty() && x >= free && x < width - 48.0 {
+                free = x + 72.0;
                 pen.line((x, top + height), (x, top + height + 5.0), Ink::Quiet)?;
                 pen.text(x, top + height + 16.0, &column.label, Side::Right, Ink::Quiet)?;
             }
@@ -385,11 +393,35 @@ pub fn line(points: &[Point], room: Room, unit: &str, label: &str) -> Result<Str
     })
 }
 
-/// Weekdays by hours; the darkest cell is the busiest hour.
+/// When the organisation works: whole days of the week from Monday, and the hours from and until in each of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Working {
+    /// From Monday.
+    pub days: [bool; 7],
+    /// Hours of the day with their fraction; the end is outside.
+    pub hours: (f64, f64),
+}
+
+impl Working {
+    /// Runs of working days: the first, and how many.
+    fn runs(self) -> Vec<(usize, usize)> {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for day in (0..7).filter(|&day| self.days[day]) {
+            match runs.last_mut() {
+                Some((first, many)) if *first + *many == day => *many += 1,
+                _ => runs.push((day, 1)),
+            }
+        }
+        runs
+    }
+}
+
+/// Weekdays by hours; the darkest cell is the busiest hour, and a frame stands around the working hours where they are
+/// known.
 ///
 /// # Errors
 /// When the backend refuses to draw.
-pub fn heat(hours: &[Vec<u64>], room: Room, label: &str) -> Result<String, ChartError> {
+pub fn heat(hours: &[Vec<u64>], working: Option<Working>, room: Room, label: &str) -> Result<String, ChartError> {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let width = room.width();
     let (left, top, row) = (40.0, 4.0, 24.0);
@@ -407,6 +439,13 @@ pub fn heat(hours: &[Vec<u64>], room: Room, label: &str) -> Result<String, Chart
                 // The first step is kept for "none at all", so that one reset at night is seen.
                 let step = if *n == 0 { 0 } else { 1 + (n * 5 / most).min(5) as u8 };
                 pen.rect(left + h as f64 * cell, y, cell - 2.0, row - 2.0, Ink::Heat(step))?;
+            }
+        }
+        if let Some(working) = working {
+            let (from, until) = working.hours;
+            for (first, many) in working.runs() {
+                let (x, y) = (left + from * cell - 1.0, top + first as f64 * row - 1.0);
+                pen.rect(x, y, (until - from) * cell, many as f64 * row, Ink::Frame)?;
             }
         }
         for h in (0..24).step_by(every) {
@@ -527,8 +566,19 @@ mod tests {
     }
 
     #[test]
+    fn working_hours_are_framed_in_runs_of_days_and_only_where_they_are_known() {
+        let hours = vec![vec![1; 24]; 7];
+        let working = Working { days: [true, true, false, true, true, true, false], hours: (8.5, 18.0) };
+        let framed = heat(&hours, Some(working), Room::Wide, "hours").expect("draws");
+        assert_eq!(framed.matches("c-frame").count(), 2, "{framed}");
+        // The cells are 22 wide and begin at 40, the rows are 24 high and begin at 4.
+        assert!(framed.contains("<rect x=\"226\" y=\"3\" width=\"209\" height=\"48\" class=\"c-frame\"/>"), "{framed}");
+        assert!(!heat(&hours, None, Room::Narrow, "hours").expect("draws").contains("c-frame"));
+    }
+
+    #[test]
     fn axes_end_on_round_numbers() {
-        assert_eq!([ceiling(0), ceiling(1), ceiling(3), ceiling(9), ceiling(41), ceiling(501)], [1, 1, 4, 10, 50, 800]);
+        assert_eq!([ceiling(0), ceiling(1), ceiling(3), ceiling(9), ceiling(21), ceiling(501)], [1, 1, 3, 10, 30, 600]);
         assert!(ceiling(u64::MAX) >= u64::MAX / 10);
     }
 }

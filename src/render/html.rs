@@ -11,6 +11,7 @@ mod data;
 mod series;
 mod view;
 
+pub use crate::config::View;
 pub use data::snippet;
 
 use sha2::{Digest, Sha256};
@@ -66,18 +67,6 @@ fn chain(error: &tera::Error) -> String {
         next = inner.source();
     }
     text
-}
-
-/// Who the page is for: order and depth differ, the data does not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum View {
-    /// Judges controls: everything unfolded, in the order of an opinion.
-    #[default]
-    Reviewer,
-    /// Follows one account: identities, findings and patterns first.
-    Responder,
-    /// Decides what is done: the verdict, whom it concerns and patterns; the rest folded.
-    Executive,
 }
 
 /// The page for an assessment, for a reviewer; `findings` in the order of `findings.csv`, all of them.

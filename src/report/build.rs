@@ -727,6 +727,8 @@ fn series(work: &Work<'_>) -> Series {
     executors.truncate(15);
     Series {
         hours: if days.is_empty() { Vec::new() } else { sketch.hours.clone() },
+        desk_off_hours: work.world.config.timezone.map(|_| sketch.desk_off_hours),
+        desk_hours: if days.is_empty() { Vec::new() } else { sketch.desk_hours.clone() },
         days,
         survival: bars(&SURVIVAL, &sketch.survival, policy.revocation_human),
         approval_lead: bars(&LEAD, &sketch.lead, policy.approval_max_age_minutes),

@@ -443,6 +443,13 @@ pub struct Series {
     pub executors: Vec<ExecutorBar>,
     /// Resets by local weekday (0 = Monday) and hour (0–23): 7 rows of 24. Empty when there are no resets.
     pub hours: Vec<Vec<u64>>,
+    /// The same for resets that a person carried out for another: neither automation nor self-service. What is not known
+    /// to be self-service counts. Empty in reports of versions before it.
+    #[serde(default)]
+    pub desk_hours: Vec<Vec<u64>>,
+    /// Of those in `desk_hours` how many were outside working hours, holidays included. Null without a `timezone`.
+    #[serde(default)]
+    pub desk_off_hours: Option<u64>,
     /// Who reset whom where a freshly reset person began to reset others, by time, at most [`LINEAGE`] links.
     pub lineage: Vec<LineageLink>,
     /// Links left out of `lineage`.

@@ -64,7 +64,6 @@ pub(super) struct Plan {
     pub notes: Vec<String>,
     /// What was known before.
     pub baseline: Option<Kept>,
-    view: View,
     key: Option<SigningKey>,
 }
 
@@ -83,6 +82,9 @@ impl Plan {
             Formats::parse(terms.format.as_ref().unwrap_or(&config.formats).iter().map(|name| format_id(name)))?;
         if terms.format.is_some() {
             config.formats = names_in_config(&formats);
+        }
+        if let Some(reader) = terms.view {
+            config.view = reader.view();
         }
         let mut among = Among::All;
         if let Some(fail_on) = terms.fail_on {
@@ -117,7 +119,6 @@ impl Plan {
             demands,
             notes: Vec::new(),
             baseline: terms.baseline.as_deref().map(Kept::open).transpose()?,
-            view: terms.view.view(),
             key: terms.sign_key.as_deref().map(SigningKey::load).transpose()?,
         })
     }
@@ -151,8 +152,9 @@ impl Plan {
     /// # Errors
     /// A folder that cannot be written, a page that cannot be made.
     pub fn lay_down(&self, report: &Report, staging: Staging) -> Result<Staging, VerbError> {
-        let (staging, manifest) =
-            with_bundle(report, self.formats.clone(), self.view, |bundle| render::lay_down(bundle, staging))?;
+        let (staging, manifest) = with_bundle(report, self.formats.clone(), self.request.config.view, |bundle| {
+            render::lay_down(bundle, staging)
+        })?;
         if let Some(key) = &self.key {
             let signature = key.sign(manifest.as_bytes()).map_err(|error| {
                 VerbError::own(format!("the manifest cannot be signed: {error}"), "try another Ed25519 key")

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::audit::{names_in_config, published_notes};
 use super::{Said, VerbError};
-use crate::cli::{Render, format_id};
+use crate::cli::{Reader, Render, format_id};
+use crate::config::View;
 use crate::render::folder::Staging;
 use crate::render::saved::{self, Saved};
 use crate::render::{Formats, html, manifest};
@@ -27,15 +28,18 @@ pub fn render(args: &Render) -> Result<Said, VerbError> {
     };
     let mut run_toml = saved.run_toml()?;
     if args.format.is_some() {
-        run_toml = with_formats(&run_toml, &names_in_config(&formats));
+        let names: Vec<String> = names_in_config(&formats).iter().map(|name| format!("\"{name}\"")).collect();
+        run_toml = with(&run_toml, "formats", &format!("[{}]", names.join(", ")));
     }
+    let view = args.view.map_or_else(|| view_of(&run_toml), Reader::view);
+    run_toml = with(&run_toml, "view", &format!("\"{}\"", view.as_str()));
     let dest: &Path = args.output.as_deref().unwrap_or(&args.report);
     let signed = args.report.join(manifest::SIGNATURE).exists();
     let unsigned =
         signed.then(|| "note: the report was signed; with other files it is another one, and is not".to_owned());
     let staging = Staging::prepare(dest)?;
     let page = |assessment: &Assessment, findings: &[Finding]| {
-        html::render_for(args.view.view(), assessment, findings)
+        html::render_for(view, assessment, findings)
             .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
     };
     let with_page = formats.contains("html");
@@ -47,17 +51,23 @@ pub fn render(args: &Render) -> Result<Said, VerbError> {
     Ok(Said { text: format!("Report: {}\n", super::layout::shown(&place.to_string_lossy())), notes, code: 0 })
 }
 
-/// The saved config with other formats, spelt as an audit spells them.
-fn with_formats(run_toml: &str, names: &[String]) -> String {
-    let line = format!("formats = [{}]", names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "));
+/// Whom the page was for. A redacted config is no config any more, but this key of it stands.
+fn view_of(run_toml: &str) -> View {
+    let config: Option<toml::Table> = toml::from_str(run_toml).ok();
+    let named = config.as_ref().and_then(|table| table.get("view")?.as_str());
+    View::ALL.into_iter().find(|view| Some(view.as_str()) == named).unwrap_or_default()
+}
+
+/// The saved config with another value of a key of the top, spelt as an audit spells it.
+fn with(run_toml: &str, key: &str, value: &str) -> String {
+    let start = format!("{key} = ");
     let mut done = false;
-    let mut out = String::with_capacity(run_toml.len() + line.len());
+    let mut out = String::with_capacity(run_toml.len() + value.len());
     for old in run_toml.split_inclusive('\n') {
         // Keys of the top come before the first table; a value of several lines is never written.
-        if !done && old.starts_with("formats = ") {
+        if !done && old.starts_with(&start) {
             done = true;
-            out.push_str(&line);
-            out.push('\n');
+            out.push_str(&format!("{start}{value}\n"));
         } else {
             done |= old.starts_with('[');
             out.push_str(old);
@@ -72,11 +82,16 @@ mod tests {
 
     #[test]
     fn only_the_key_at_the_top_is_rewritten() {
-        let names = ["html".to_owned(), "sarif".to_owned()];
         assert_eq!(
-            with_formats("title = \"x\"\nformats = []\n[policy]\nformats = 1\n", &names),
+            with("title = \"x\"\nformats = []\n[policy]\nformats = 1\n", "formats", "[\"html\", \"sarif\"]"),
             "title = \"x\"\nformats = [\"html\", \"sarif\"]\n[policy]\nformats = 1\n"
         );
-        assert_eq!(with_formats("[policy]\nformats = 1\n", &names), "[policy]\nformats = 1\n");
+        assert_eq!(with("[policy]\nformats = 1\n", "formats", "[]"), "[policy]\nformats = 1\n");
+    }
+
+    #[test]
+    fn the_reader_stays_who_it_was() {
+        assert_eq!(view_of("view = \"executive\"\n[policy]\nview = \"responder\"\n"), View::Executive);
+        assert_eq!(view_of("formats = []\n"), View::Reviewer);
     }
 }

@@ -11,9 +11,8 @@ use super::{Said, VerbError};
 use crate::cli::Replay;
 use crate::proof::Kept;
 use crate::proof::replay::replay as again;
-use crate::render::html::View;
 use crate::render::manifest::{self, FileEntry, Manifest};
-use crate::render::{self, Bundle, FORMATS, Formats, RenderError};
+use crate::render::{self, Bundle, FORMATS, Formats};
 use crate::run::Progress;
 
 /// Computes a report again and says which of its files come out the same.
@@ -26,22 +25,7 @@ pub fn replay(args: &Replay, progress: &Progress) -> Result<Said, VerbError> {
     let listed = kept.listed();
     let formats =
         Formats::parse(FORMATS.iter().filter(|format| listed.contains_key(format.file)).map(|format| format.id))?;
-    // Who the page is for stands in no record: of the three pages one has the digest, or none has.
-    let page = listed.get("index.html").copied();
-    let fits = |view: View| {
-        with_bundle(&replayed.report, formats.clone(), view, |bundle| -> Result<bool, RenderError> {
-            let made = render::one(bundle, "index.html")?.unwrap_or_default();
-            Ok(page.is_some_and(|entry| entry.sha256 == hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&made))))
-        })
-    };
-    let mut view = View::default();
-    for one in [View::Reviewer, View::Responder, View::Executive] {
-        if page.is_some() && fits(one)? {
-            view = one;
-            break;
-        }
-    }
-    let (out, code) = with_bundle(&replayed.report, formats.clone(), view, |bundle| compared(args, &kept, bundle))?;
+    let (out, code) = with_bundle(&replayed.report, formats, replayed.view, |bundle| compared(args, &kept, bundle))?;
     let mut text = out;
     if code != 0 {
         for cause in &replayed.causes {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::words::{self, Clock, count, number, visible, visible_cut};
-use crate::render::chart::{self, Branch, ChartError, Column, Ink, Room, Row};
+use crate::render::chart::{self, Branch, ChartError, Column, Ink, Room, Row, Working};
 use crate::report::model::{Assessment, Bar, LineageLink};
 
 /// A chart with its title, its text equivalent, and why it is not there.
@@ -14,10 +14,12 @@ pub(super) struct Chart {
     axis: &'static str,
     wide: String,
     narrow: String,
-    legend: Vec<(&'static str, &'static str)>,
+    legend: Vec<(&'static str, String)>,
     head: Vec<&'static str>,
     rows: Vec<Vec<String>>,
     empty: Option<&'static str>,
+    /// Does another order of the table's rows say anything?
+    sorts: bool,
 }
 
 /// Every chart of the page, in its order.
@@ -39,6 +41,11 @@ fn both(draw: impl Fn(Room) -> Result<String, ChartError>) -> Result<(String, St
     Ok((draw(Room::Wide)?, draw(Room::Narrow)?))
 }
 
+/// Keys of a legend: class and what it stands for.
+fn legend(keys: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    keys.iter().map(|(class, text)| (*class, (*text).to_owned())).collect()
+}
+
 fn nothing(anchor: &'static str, title: &str, why: &'static str) -> Chart {
     Chart {
         anchor,
@@ -50,6 +57,7 @@ fn nothing(anchor: &'static str, title: &str, why: &'static str) -> Chart {
         head: Vec::new(),
         rows: Vec::new(),
         empty: Some(why),
+        sorts: false,
     }
 }
 
@@ -66,13 +74,24 @@ fn days(a: &Assessment) -> Result<Chart, ChartError> {
     };
     let mut columns = Vec::new();
     let mut rows = Vec::new();
+    let mut month = String::new();
     for chunk in a.series.days.chunks(step) {
         let resets: u64 = chunk.iter().map(|d| d.resets).sum();
         let failed: u64 = chunk.iter().map(|d| d.failed).sum();
         let first = words::date(&chunk[0].day);
         let short = first.rsplit_once(' ').map_or(first.clone(), |(day, _)| day.to_owned());
+        // Ticks stand where a reader looks for them: Mondays, then firsts and middles of months, then firsts alone.
+        let begins = chunk.iter().find(|d| d.day.get(..7) != Some(month.as_str()));
+        let tick = match (step, a.series.days.len()) {
+            (1, 0..=42) => monday(&chunk[0].day),
+            (1, _) => chunk[0].day.ends_with("-01") || chunk[0].day.ends_with("-15"),
+            _ => begins.is_some(),
+        };
+        if let Some(day) = begins {
+            month = day.day.get(..7).unwrap_or_default().to_owned();
+        }
         columns.push(Column {
-            label: short,
+            label: if tick || a.series.days.len() < 7 { short } else { String::new() },
             parts: vec![(Ink::Fail, failed), (Ink::Pass, resets.saturating_sub(failed))],
         });
         rows.push(vec![first, number(resets), number(failed)]);
@@ -96,11 +115,17 @@ fn days(a: &Assessment) -> Result<Chart, ChartError> {
         axis,
         wide,
         narrow,
-        legend: vec![("fail", "with an open finding"), ("pass", "without")],
+        legend: legend(&[("fail", "with an open finding"), ("pass", "without")]),
         head: vec![first_column, "Resets", "With an open finding"],
         rows,
         empty: None,
+        sorts: true,
     })
+}
+
+fn monday(day: &str) -> bool {
+    use chrono::Datelike;
+    chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").is_ok_and(|d| d.weekday() == chrono::Weekday::Mon)
 }
 
 fn by_control(a: &Assessment) -> Result<Chart, ChartError> {
@@ -157,10 +182,11 @@ fn by_control(a: &Assessment) -> Result<Chart, ChartError> {
         axis: "share of the subjects that a check applies to; behind it the deviation rate",
         wide,
         narrow,
-        legend: vec![("fail", "fails"), ("waived", "accepted"), ("open", "cannot conclude"), ("pass", "holds")],
+        legend: legend(&[("fail", "fails"), ("waived", "accepted"), ("open", "cannot conclude"), ("pass", "holds")]),
         head: vec!["Control", "Fails", "Accepted", "Cannot conclude", "Holds", "Does not apply", "Deviation rate"],
         rows: table,
         empty: None,
+        sorts: true,
     })
 }
 
@@ -191,7 +217,7 @@ fn classes(
         wide,
         narrow,
         legend: if bad > 0 {
-            vec![("fail", "outside policy"), ("plain", "within policy or not known")]
+            legend(&[("fail", "outside policy"), ("plain", "within policy or not known")])
         } else {
             Vec::new()
         },
@@ -201,6 +227,7 @@ fn classes(
             .map(|b| vec![visible(&b.label), number(b.count), if b.bad { "yes".to_owned() } else { "no".to_owned() }])
             .collect(),
         empty: None,
+        sorts: false,
     })
 }
 
@@ -242,13 +269,18 @@ fn survival(a: &Assessment) -> Result<Chart, ChartError> {
         axis: "share of prior credentials still usable some time after the reset; those whose end is not known are left out",
         wide,
         narrow,
-        legend: vec![("fail", "usable beyond policy for people"), ("plain", "usable within it"), ("none", "ended")],
+        legend: legend(&[
+            ("fail", "usable beyond policy for people"),
+            ("plain", "usable within it"),
+            ("none", "ended"),
+        ]),
         head: vec!["Lived on", "Count", "Outside policy"],
         rows: bars
             .iter()
             .map(|b| vec![visible(&b.label), number(b.count), if b.bad { "yes".to_owned() } else { "no".to_owned() }])
             .collect(),
         empty: None,
+        sorts: false,
     })
 }
 
@@ -281,11 +313,13 @@ fn executors(a: &Assessment) -> Result<Chart, ChartError> {
     if list.is_empty() {
         return Ok(nothing("chart-executors", "Who carries out resets", "no reset names its executor"));
     }
+    // Addresses of one organisation differ before the @: what they share would push that off the page.
+    let shared = shared_domain(list.iter().take(10).map(|e| e.executor.as_str()));
     let rows: Vec<Row> = list
         .iter()
         .take(10)
         .map(|e| Row {
-            label: visible_cut(&e.executor, 18),
+            label: visible_cut(e.executor.strip_suffix(shared).unwrap_or(&e.executor), 22),
             parts: vec![(Ink::Fail, e.unapproved), (Ink::Plain, e.resets.saturating_sub(e.unapproved))],
             note: if e.unapproved > 0 {
                 format!("{}, {}", number(e.resets), words::percent(e.unapproved as f64 / e.resets.max(1) as f64))
@@ -317,14 +351,23 @@ fn executors(a: &Assessment) -> Result<Chart, ChartError> {
         axis: "resets by executor, as named in the source; behind it the number, and the share without the approval required",
         wide,
         narrow,
-        legend: vec![("fail", "approval required and missing"), ("plain", "the rest")],
+        legend: legend(&[("fail", "approval required and missing"), ("plain", "the rest")]),
         head: vec!["Executor", "Resets", "Approval missing"],
         rows: list
             .iter()
             .map(|e| vec![visible_cut(&e.executor, 120), number(e.resets), number(e.unapproved)])
             .collect(),
         empty: None,
+        sorts: true,
     })
+}
+
+/// `@domain` that more than one of these addresses have and all others lack an `@`; empty when there is none.
+fn shared_domain<'a>(names: impl Iterator<Item = &'a str>) -> &'a str {
+    let mut domains: Vec<&str> = names.filter_map(|name| name.rfind('@').map(|at| &name[at..])).collect();
+    let addresses = domains.len();
+    domains.dedup();
+    if domains.len() == 1 && addresses > 1 { domains[0] } else { "" }
 }
 
 /// Lines of the lineage that are drawn; the table has all.
@@ -366,10 +409,11 @@ fn lineage(a: &Assessment, clock: Clock) -> Result<Chart, ChartError> {
         axis: "each line was reset by the one it hangs on",
         wide,
         narrow,
-        legend: vec![("fail", "reset others soon after"), ("plain", "was reset")],
+        legend: legend(&[("fail", "reset others soon after"), ("plain", "was reset")]),
         head: vec!["When", "Who", "Reset whom", "Action"],
         rows,
         empty: None,
+        sorts: true,
     })
 }
 
@@ -407,41 +451,84 @@ fn branches(links: &[LineageLink], clock: Clock) -> Vec<Branch> {
 
 fn hours(a: &Assessment) -> Result<Chart, ChartError> {
     const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-    const FROM: [&str; 25] = [
-        "Day", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18",
-        "19", "20", "21", "22", "23",
+    const HEAD: [&str; 27] = [
+        "Day", "Resets", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",
+        "17", "18", "19", "20", "21", "22", "23", "All",
     ];
-    let most = a.series.hours.iter().flatten().copied().max().unwrap_or(0);
+    let all = &a.series.hours;
+    // Automation runs at night by design: it would hide what people do there.
+    let by_hand = |hours: &[Vec<u64>]| hours.iter().flatten().any(|n| *n > 0);
+    let (shown, whose) =
+        if by_hand(&a.series.desk_hours) { (&a.series.desk_hours, "carried out for somebody else") } else { (all, "") };
+    let most = shown.iter().flatten().copied().max().unwrap_or(0);
     if most == 0 {
         return Ok(nothing("chart-hours", "When resets happen", "no reset in the period"));
     }
-    let (mut day, mut hour) = (0, 0);
-    for (d, row) in a.series.hours.iter().enumerate().rev() {
-        if let Some(h) = row.iter().position(|n| *n == most) {
-            (day, hour) = (d, h);
+    let total: u64 = shown.iter().flatten().sum();
+    let resets = if whose.is_empty() {
+        count(total, "reset", "resets")
+    } else {
+        format!("{} {whose}", count(total, "reset", "resets"))
+    };
+    let working = working(a);
+    let title = match a.series.desk_off_hours.filter(|_| !whose.is_empty()) {
+        Some(off) => {
+            format!("{} of {resets} {} outside working hours", number(off), if off == 1 { "was" } else { "were" })
         }
+        None => {
+            let busiest = shown.iter().enumerate().find_map(|(d, row)| Some((d, row.iter().position(|n| *n == most)?)));
+            let (day, hour) = busiest.unwrap_or_default();
+            let day = DAYS.get(day).unwrap_or(&"day");
+            format!("The busiest hour is {day} {hour:02}:00, with {} of {resets}", number(most))
+        }
+    };
+    let (wide, narrow) = both(|room| chart::heat(shown, working, room, &title))?;
+    let mut legend = vec![("h0", "none".to_owned()), ("h1", "few".to_owned())];
+    legend.push(("h6", format!("up to {} an hour", number(most))));
+    if working.is_some() {
+        legend.push(("frame", "working hours".to_owned()));
     }
-    let title = format!(
-        "The busiest hour is {} {hour:02}:00, with {}",
-        DAYS.get(day).unwrap_or(&"day"),
-        count(most, "reset", "resets")
-    );
-    let (wide, narrow) = both(|room| chart::heat(&a.series.hours, room, &title))?;
+    let row = |name: &str, what: &str, counts: &[u64]| -> Vec<String> {
+        let cells = counts.iter().take(24).copied();
+        [name.to_owned(), what.to_owned()].into_iter().chain(cells.chain([counts.iter().sum()]).map(number)).collect()
+    };
+    let mut rows = Vec::new();
+    for (d, name) in DAYS.iter().enumerate() {
+        if !whose.is_empty() {
+            rows.extend(a.series.desk_hours.get(d).map(|counts| row(name, "for somebody else", counts)));
+        }
+        rows.extend(all.get(d).map(|counts| row(name, "all", counts)));
+    }
     Ok(Chart {
         anchor: "chart-hours",
         title,
-        axis: "weekday and hour of the organisation’s zone; the stronger the colour, the more resets",
+        axis: if a.run.timezone.is_some() {
+            "weekday and hour of the organisation’s zone; automation and self-service only in the table; holidays stand with the other days"
+        } else {
+            "weekday and hour of UTC: no zone is configured, so working hours are not known; automation and self-service only in the table"
+        },
         wide,
         narrow,
-        legend: Vec::new(),
-        head: FROM.to_vec(),
-        rows: DAYS
-            .iter()
-            .zip(&a.series.hours)
-            .map(|(name, counts)| {
-                std::iter::once((*name).to_owned()).chain(counts.iter().take(24).map(|n| number(*n))).collect()
-            })
-            .collect(),
+        legend,
+        head: HEAD.to_vec(),
+        rows,
         empty: None,
+        sorts: false,
     })
+}
+
+/// The working hours in force; null without a zone, in which they would mean nothing.
+fn working(a: &Assessment) -> Option<Working> {
+    a.run.timezone.as_ref()?;
+    let (from, until) = a.run.policy.get("working_hours")?.as_str()?.split_once('-')?;
+    let hour = |text: &str| -> Option<f64> {
+        let (hour, minute) = text.split_once(':')?;
+        let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
+        (hour <= 24 && minute < 60).then(|| f64::from(hour) + f64::from(minute) / 60.0)
+    };
+    let hours = (hour(from)?, hour(until)?);
+    let named: Vec<&str> =
+        a.run.policy.get("working_days")?.as_array()?.iter().filter_map(|day| day.as_str()).collect();
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].map(|day| named.contains(&day));
+    (hours.0 < hours.1 && hours.1 <= 24.0 && days.contains(&true)).then_some(Working { days, hours })
 }

@@ -224,6 +224,8 @@ fn full() -> (Assessment, Vec<Finding>) {
             dormancy: vec![bar("30 d", 4, false)],
             executors: vec![ExecutorBar { executor: text(), resets: 9, unapproved: 2 }],
             hours: vec![vec![1; 24]; 7],
+            desk_hours: vec![vec![1; 24]; 7],
+            desk_off_hours: Some(118),
             lineage: vec![
                 LineageLink {
                     at: "2026-08-12T13:05:00Z".into(),

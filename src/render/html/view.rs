@@ -12,6 +12,7 @@ mod opinion;
 mod population;
 mod prose;
 mod stories;
+mod strip;
 mod waivers;
 
 pub(super) use controls::thresholds;
@@ -31,7 +32,7 @@ use crate::render::chart::ChartError;
 use crate::report::model::{Assessment, Finding};
 use controls::{Control, controls};
 use frameworks::{Footnote, Framework, framework};
-use inputs::{InputTotal, InputView, hole, input, inputs_total};
+use inputs::{InputTotal, InputView, hole, inputs, inputs_total};
 use listed::{Group, groups};
 use method::{Asks, OverrideView, PolicyValue, asks, overridden, policy, population_lines};
 use opinion::{Piece, headline, opinion};
@@ -55,6 +56,8 @@ pub(super) struct Page {
     inputs_line: String,
     limited_to: Option<String>,
     headline: Vec<Piece>,
+    /// Is there room for it in large letters?
+    headline_short: bool,
     opinion: Vec<Vec<Piece>>,
     order: Vec<Part>,
     controls: Vec<Control>,
@@ -71,6 +74,8 @@ pub(super) struct Page {
     stories_rest: Vec<Story>,
     stories_line: String,
     inputs: Vec<InputView>,
+    /// Null when all of them are listed.
+    inputs_listed: Option<String>,
     inputs_total: InputTotal,
     skipped: Vec<(String, String)>,
     waivers: Vec<WaiverView>,
@@ -150,6 +155,8 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
     let frameworks: Vec<(bool, Framework)> =
         a.frameworks.iter().map(|f| (f.leading, framework(f, &desk, &referred, &mut footnotes))).collect();
     let (leading, others): (Vec<_>, Vec<_>) = frameworks.into_iter().partition(|(leading, _)| *leading);
+    let headline = headline(a);
+    let (inputs, inputs_listed) = inputs(&a.inputs, clock);
     let holes = a.inputs.iter().filter(|i| hole(i)).count() as u64;
     Ok(Page {
         title: a.run.title.as_deref().map_or_else(|| "Credential resets".to_owned(), visible),
@@ -164,7 +171,8 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
             if holes == 0 { "none".to_owned() } else { number(holes) }
         ),
         limited_to: a.limited_to.as_deref().map(visible),
-        headline: headline(a),
+        headline_short: headline.iter().map(|piece| piece.text.chars().count()).sum::<usize>() <= 28,
+        headline,
         opinion: opinion(a, clock),
         order: order(view, a, findings.len()),
         controls: controls(a, findings, &desk),
@@ -190,7 +198,8 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
         stories_line: stories_line(a, stories.len() as u64),
         stories_rest: stories.split_off(stories.len().min(STORIES)),
         stories_first: stories,
-        inputs: a.inputs.iter().map(|i| input(i, clock)).collect(),
+        inputs,
+        inputs_listed,
         inputs_total: inputs_total(&a.inputs),
         skipped: a.skipped.iter().map(|s| (visible(&s.path), visible(&s.reason))).collect(),
         waivers: a.waivers.iter().map(|w| waiver(w, &desk)).collect(),

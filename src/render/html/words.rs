@@ -195,6 +195,19 @@ impl Clock {
         }
     }
 
+    /// From the first to the last instant of something: the second one only as far as it differs.
+    pub fn stretch(self, first: &str, last: Option<&str>) -> (When, Option<When>) {
+        let start = self.when(first);
+        let Some(end) = last.filter(|last| *last != first).map(|last| self.when(last)) else { return (start, None) };
+        let (Some(a), Some(b)) = (Self::parse(first), last.and_then(Self::parse)) else { return (start, Some(end)) };
+        let (a, b) = (a.with_timezone(&self.zone), b.with_timezone(&self.zone));
+        if a.date_naive() == b.date_naive() && a.format("%Z").to_string() == b.format("%Z").to_string() {
+            let start = When { text: a.format("%-d %b %Y %H:%M").to_string(), ..start };
+            return (start, Some(When { text: b.format("%H:%M %Z").to_string(), ..end }));
+        }
+        (start, Some(end))
+    }
+
     /// Seconds since 1970; null when it is no instant.
     pub fn seconds(text: &str) -> Option<i64> {
         Self::parse(text).map(|t| t.timestamp())
@@ -283,10 +296,12 @@ pub fn fact_name(name: &str) -> String {
     }
 }
 
-/// As [`sentence`], unless it begins with what may be a name: those stay as they are.
+/// As [`sentence`] where it begins with a word of ours; a name stays as it is.
 pub fn sentence_from_data(text: &str) -> String {
+    // The first words of the shipped checks' sentences. The page's script has the same list.
+    let ours = ["a", "an", "credentials", "no", "the", "this", "ticket"];
     let first = text.split(' ').next().unwrap_or_default();
-    if first.chars().all(|c| c.is_ascii_lowercase()) { sentence(text) } else { text.to_owned() }
+    if ours.contains(&first) { sentence(text) } else { text.to_owned() }
 }
 
 /// First letter in upper case.

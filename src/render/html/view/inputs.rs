@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::prose::{Span, spans};
 use crate::render::html::words::{self, Clock, When, count, number, visible, visible_cut};
 use crate::report::model::Input;
 
 #[derive(Serialize)]
 pub(super) struct InputView {
-    path: String,
+    /// The last part of the path.
+    name: String,
+    /// What stands before it, with its last `/`; empty for a bare name.
+    folder: String,
     short: String,
     digest: String,
     size: String,
     mapping: String,
-    recognised_by: String,
+    recognised_by: Vec<Span>,
     tables: String,
     read: String,
     accepted: String,
@@ -28,6 +32,8 @@ pub(super) struct InputView {
     columns: String,
     ignored: String,
     notes: Vec<String>,
+    /// What weakens what rests on it.
+    holes: Vec<String>,
     hole: bool,
 }
 
@@ -50,7 +56,7 @@ pub(super) fn balanced(i: &Input) -> bool {
     i.read == i.accepted + i.out_of_scope + i.merged + i.duplicates + i.rejected
 }
 
-pub(super) fn input(i: &Input, clock: Clock) -> InputView {
+fn input(i: &Input, clock: Clock) -> InputView {
     let (digest, kind) = match (&i.sha256, &i.blake3) {
         (Some(d), _) => (visible_cut(d, 128), "sha256"),
         (None, Some(d)) => (visible_cut(d, 128), "blake3"),
@@ -59,20 +65,21 @@ pub(super) fn input(i: &Input, clock: Clock) -> InputView {
     let reasons = |m: &BTreeMap<String, u64>| {
         m.iter().map(|(k, n)| format!("{} {}", number(*n), visible_cut(k, 80))).collect::<Vec<_>>().join(", ")
     };
-    let mut notes = Vec::new();
+    let (mut notes, mut holes) = (Vec::new(), Vec::new());
     if let Some(expected) = i.expected_records
         && expected != i.read
     {
-        notes.push(format!("{} were expected, {} were read", count(expected, "record", "records"), number(i.read)));
+        holes.push(format!("{} were expected, {} were read", count(expected, "record", "records"), number(i.read)));
     }
     if !i.rejected_reasons.is_empty() {
-        notes.push(format!("rejected: {}", reasons(&i.rejected_reasons)));
+        holes.push(format!("rejected: {}", reasons(&i.rejected_reasons)));
     }
     if !i.out_of_scope_reasons.is_empty() {
         notes.push(format!("left out on purpose: {}", reasons(&i.out_of_scope_reasons)));
     }
     if let Some(zone) = &i.naive_zone {
-        notes.push(format!(
+        let told = if i.naive_zone_assumed { &mut holes } else { &mut notes };
+        told.push(format!(
             "times without a zone were read as {}{}",
             visible_cut(zone, 60),
             if i.naive_zone_assumed { ", which is assumed: no zone is configured for this input" } else { "" }
@@ -82,15 +89,21 @@ pub(super) fn input(i: &Input, clock: Clock) -> InputView {
         notes.push(format!("snapshot of {}", words::date(snapshot)));
     }
     if !balanced(i) {
-        notes.push("the records do not add up".to_owned());
+        holes.push("the records do not add up".to_owned());
     }
+    let (folder, name) = i.path.rfind('/').map_or(("", i.path.as_str()), |at| i.path.split_at(at + 1));
+    let (first, last) = i.first_at.as_deref().map_or((None, None), |first| {
+        let (first, last) = clock.stretch(first, i.last_at.as_deref());
+        (Some(first), last)
+    });
     InputView {
-        path: visible(&i.path),
+        name: visible(name),
+        folder: visible(folder),
         short: if digest.is_empty() { String::new() } else { format!("{kind} {}", visible_cut(&digest, 12)) },
         digest,
         size: words::bytes(i.bytes),
         mapping: visible_cut(&i.mapping, 80),
-        recognised_by: visible(&i.recognised_by),
+        recognised_by: spans(&visible(&i.recognised_by)),
         tables: i
             .tables
             .iter()
@@ -104,13 +117,40 @@ pub(super) fn input(i: &Input, clock: Clock) -> InputView {
         duplicates: number(i.duplicates),
         rejected: number(i.rejected),
         balanced: balanced(i),
-        first: i.first_at.as_deref().map(|t| clock.when(t)),
-        last: i.last_at.as_deref().map(|t| clock.when(t)),
+        first,
+        last,
         columns: visible_cut(&i.reported_columns.join(", "), 1_000),
         ignored: visible_cut(&i.ignored_columns.join(", "), 1_000),
         notes,
+        holes,
         hole: hole(i),
     }
+}
+
+/// Inputs that the page lists; of a trail of ten thousand files those with holes come first.
+const LISTED: usize = 300;
+
+/// Inputs in their order, and a line that tells how many of them these are.
+pub(super) fn inputs(all: &[Input], clock: Clock) -> (Vec<InputView>, Option<String>) {
+    let mut room = LISTED.saturating_sub(all.iter().filter(|i| hole(i)).count());
+    let listed: Vec<InputView> = all
+        .iter()
+        .filter(|i| {
+            let listed = hole(i) || room > 0;
+            room -= usize::from(listed && !hole(i));
+            listed
+        })
+        .take(LISTED)
+        .map(|i| input(i, clock))
+        .collect();
+    let line = (listed.len() < all.len()).then(|| {
+        format!(
+            "{} of {}, those with holes among them; all are in assessment.json and manifest.json.",
+            number(listed.len() as u64),
+            count(all.len() as u64, "input", "inputs")
+        )
+    });
+    (listed, line)
 }
 
 pub(super) fn inputs_total(inputs: &[Input]) -> InputTotal {

@@ -116,7 +116,7 @@ pub(super) fn finding(f: &Finding, desk: &Desk<'_>) -> FindingView {
         severity: words::severity(f.severity),
         waived: f.state == State::Waived,
         waiver: visible_cut(&f.waiver, 80),
-        because: visible(&f.because),
+        because: words::sentence_from_data(&visible(&f.because)),
         who: visible_cut(name, 120),
         identity: visible_cut(&f.identity, 120),
         tier: visible_cut(&f.tier, 40),

@@ -11,7 +11,7 @@ use crate::report::model::{Assessment, CheckResult, Standing};
 /// A stretch of a sentence, perhaps a link.
 #[derive(Serialize)]
 pub(super) struct Piece {
-    text: String,
+    pub(super) text: String,
     href: Option<String>,
 }
 

@@ -18,6 +18,8 @@ pub(super) enum Calls {
 pub(super) struct Population {
     segments: Vec<Segment>,
     words: String,
+    /// What a column of them is sorted by.
+    failed: u64,
 }
 
 #[derive(Clone, Serialize)]
@@ -72,7 +74,7 @@ pub(super) fn population_called(calls: Calls, c: &Counts, one: &str, many: &str)
                 }
         }
     };
-    Population { segments, words }
+    Population { segments, words, failed: c.failed }
 }
 
 pub(super) fn subjects(subject: &str) -> (&'static str, &'static str) {

@@ -19,13 +19,6 @@ pub(super) struct Span {
 
 /// The little Markdown that a check's prose uses: paragraphs, lists, code.
 pub(in crate::render::html) fn prose(text: &str) -> Vec<Block> {
-    let spans = |line: &str| -> Vec<Span> {
-        line.split('`')
-            .enumerate()
-            .filter(|(_, part)| !part.is_empty())
-            .map(|(i, part)| Span { code: i % 2 == 1, text: visible_cut(part, 4_000) })
-            .collect()
-    };
     text.replace("\r\n", "\n")
         .split("\n\n")
         .map(str::trim)
@@ -48,5 +41,14 @@ pub(in crate::render::html) fn prose(text: &str) -> Vec<Block> {
                 Block { list, items: vec![spans(&p.lines().collect::<Vec<_>>().join(" "))] }
             }
         })
+        .collect()
+}
+
+/// A line in which backticks mark code.
+pub(super) fn spans(line: &str) -> Vec<Span> {
+    line.split('`')
+        .enumerate()
+        .filter(|(_, part)| !part.is_empty())
+        .map(|(i, part)| Span { code: i % 2 == 1, text: visible_cut(part, 4_000) })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::desk::Desk;
-use super::population::Segment;
+use super::strip::{Strip, strip};
 use crate::render::html::words::{self, Clock, SEVERITIES, When, count, number, visible, visible_cut};
 use crate::report::model::{Assessment, Finding, IdentityStory};
 
@@ -29,10 +29,7 @@ pub(super) struct Story {
     periods: Vec<String>,
     findings: Vec<StoryFinding>,
     findings_more: Option<String>,
-    line: Vec<Segment>,
-    marks: Vec<Mark>,
-    line_from: String,
-    line_to: String,
+    strip: Option<Strip>,
     moments: Vec<MomentView>,
     omitted: Option<String>,
 }
@@ -43,14 +40,7 @@ pub(super) struct StoryFinding {
     listed: bool,
     text: String,
     severity: &'static str,
-}
-
-/// A dot of the time line.
-#[derive(Clone, Serialize)]
-pub(super) struct Mark {
-    class: &'static str,
-    x: String,
-    title: String,
+    at: Option<When>,
 }
 
 #[derive(Clone, Serialize)]
@@ -130,11 +120,13 @@ pub(super) fn story(
         .map(|id| StoryFinding {
             id: words::anchor(id),
             listed: listed.contains(id.as_str()),
-            text: known.get(id.as_str()).map_or_else(|| visible_cut(id, 40), |f| visible(&f.because)),
+            text: known
+                .get(id.as_str())
+                .map_or_else(|| visible_cut(id, 40), |f| words::sentence_from_data(&visible(&f.because))),
             severity: known.get(id.as_str()).map_or("", |f| words::severity(f.severity)),
+            at: known.get(id.as_str()).filter(|f| !f.occurred_at.is_empty()).map(|f| clock.when(&f.occurred_at)),
         })
         .collect();
-    let scale = Scale::new(s, as_of);
     let mut last: Option<i64> = None;
     let moments = s
         .timeline
@@ -183,10 +175,7 @@ pub(super) fn story(
         findings_more: (s.findings.len() > FINDINGS_OF_A_STORY)
             .then(|| number((s.findings.len() - FINDINGS_OF_A_STORY) as u64)),
         findings,
-        line: scale.as_ref().map(|l| l.periods(s)).unwrap_or_default(),
-        marks: scale.as_ref().map(|l| l.marks(s, clock)).unwrap_or_default(),
-        line_from: scale.as_ref().map(|l| l.day(clock, l.from)).unwrap_or_default(),
-        line_to: scale.as_ref().map(|l| l.day(clock, l.to)).unwrap_or_default(),
+        strip: strip(s, clock, as_of),
         moments,
         omitted: (s.timeline_omitted > 0).then(|| count(s.timeline_omitted, "further entry", "further entries")),
     }
@@ -202,73 +191,5 @@ pub(super) fn moment_class(kind: &str) -> &'static str {
         "started" => "started",
         "ended" => "ended",
         _ => "context",
-    }
-}
-
-/// The time line's scale: from the first moment to the last, or to `as_of` where that lies near.
-pub(super) struct Scale {
-    from: i64,
-    to: i64,
-}
-
-impl Scale {
-    fn new(s: &IdentityStory, as_of: &str) -> Option<Self> {
-        let times: Vec<i64> = s
-            .timeline
-            .iter()
-            .filter(|m| !matches!(m.kind.as_str(), "started" | "ended"))
-            .filter_map(|m| Clock::seconds(&m.at))
-            .collect();
-        let (first, last) = (*times.iter().min()?, *times.iter().max()?);
-        // An end of employment shortly before the first event is what the story is about: it belongs on the line.
-        let near = (last - first).max(30 * 86_400);
-        let ends: Vec<i64> = s
-            .periods
-            .iter()
-            .filter_map(|(_, to)| to.as_deref().and_then(Clock::seconds))
-            .filter(|t| first - t < near)
-            .collect();
-        let first = ends.iter().copied().min().map_or(first, |t| first.min(t));
-        let last = ends.iter().copied().max().map_or(last, |t| last.max(t.min(last + near)));
-        let last = Clock::seconds(as_of).filter(|t| *t > last && t - last < near).unwrap_or(last);
-        let pad = ((last - first) / 25).max(3_600);
-        Some(Self { from: first - pad, to: last + pad })
-    }
-
-    fn x(&self, t: i64) -> f64 {
-        ((t - self.from) as f64 / (self.to - self.from) as f64 * 100.0).clamp(0.0, 100.0)
-    }
-
-    fn day(&self, clock: Clock, t: i64) -> String {
-        chrono::DateTime::from_timestamp(t, 0).map(|t| clock.day(&t.to_rfc3339())).unwrap_or_default()
-    }
-
-    fn periods(&self, s: &IdentityStory) -> Vec<Segment> {
-        s.periods
-            .iter()
-            .filter_map(|(from, to)| {
-                let from = from.as_deref().and_then(Clock::seconds).map_or(0.0, |t| self.x(t));
-                let to = to.as_deref().and_then(Clock::seconds).map_or(100.0, |t| self.x(t));
-                (to > from).then(|| Segment {
-                    class: "life",
-                    x: format!("{from:.2}%"),
-                    width: format!("{:.2}%", to - from),
-                })
-            })
-            .collect()
-    }
-
-    fn marks(&self, s: &IdentityStory, clock: Clock) -> Vec<Mark> {
-        s.timeline
-            .iter()
-            .filter_map(|m| {
-                let t = Clock::seconds(&m.at).filter(|t| (self.from..=self.to).contains(t))?;
-                Some(Mark {
-                    class: moment_class(&m.kind),
-                    x: format!("{:.2}%", self.x(t)),
-                    title: format!("{}: {}", clock.when(&m.at).text, visible(&m.text)),
-                })
-            })
-            .collect()
     }
 }
