@@ -1,0 +1,53 @@
+//! Files that a machine wrote in great number under names that differ in digits alone: objects of a bucket, a file an hour.
+//!
+//! One of them is recognised as any file is. Of the others one record is asked whether it is of the same kind; where it is
+//! not, that file is recognised as any file is.
+
+use std::collections::BTreeMap;
+
+/// So many files of one pattern are no longer named by hand.
+const MANY: usize = 64;
+
+/// Of each path the first with its pattern, where many share it; null for that first one and for all others.
+pub(super) fn leaders<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<Option<usize>> {
+    let mut by: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut n = 0;
+    for path in paths {
+        by.entry(pattern(path)).or_default().push(n);
+        n += 1;
+    }
+    let mut leaders = vec![None; n];
+    for of_pattern in by.into_values().filter(|of_pattern| of_pattern.len() >= MANY) {
+        for follower in &of_pattern[1..] {
+            leaders[*follower] = Some(of_pattern[0]);
+        }
+    }
+    leaders
+}
+
+/// The path without the words that hold digits: dates, counters, accounts, and what is drawn by lot.
+fn pattern(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for piece in path.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+        out.push_str(if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { word });
+        out.push_str(&piece[word.len()..]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_digits_follow_the_first() {
+        assert_eq!(pattern("logs/123_CloudTrail_us-east-1_20260701T0005Z_aB3.json.gz"), "logs/#_CloudTrail_us-east-#_#_#.json.gz");
+        assert_eq!(pattern("Jörg-7.csv"), "Jörg-#.csv");
+        let paths: Vec<String> = (0..MANY).map(|n| format!("a/{n}.json")).chain((1..MANY).map(|n| format!("b/{n}.json"))).collect();
+        let leaders = leaders(paths.iter().map(String::as_str));
+        assert_eq!(leaders[0], None);
+        assert!(leaders[1..MANY].iter().all(|l| *l == Some(0)));
+        assert!(leaders[MANY..].iter().all(Option::is_none), "one too few of them");
+    }
+}
