@@ -4,11 +4,14 @@
 //! A column that no input reports takes no memory. Every row keeps where it came from and which columns its source
 //! reports.
 
+use std::borrow::Cow;
+
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use rayon::prelude::*;
 
-use crate::table::{Table, Type};
+use crate::source::excerpt;
+use crate::table::{Column, Table, Type};
 use crate::text::{EMPTY, Interner, LIST_SEPARATOR, Map, Sight, TextId, fold};
 use crate::time::{self, ParsedInstant};
 
@@ -350,6 +353,8 @@ pub struct Builder {
     /// Bit of a column: is its cell of the pending row set?
     set: u32,
     required: u32,
+    /// Bit of a column: do people type into it what they like?
+    prose: u32,
     sights: Vec<Sight>,
     zone: Tz,
     /// Was any naive instant read?
@@ -360,12 +365,15 @@ impl Builder {
     /// Naive instants are read in `zone`.
     pub fn new(table: Table, zone: Tz) -> Builder {
         let columns = table.columns();
-        let required = columns.iter().enumerate().filter(|(_, c)| c.required).fold(0, |mask, (i, _)| mask | 1 << i);
+        let mask = |of: fn(&Column) -> bool| {
+            columns.iter().enumerate().filter(|(_, c)| of(c)).fold(0, |mask, (i, _)| mask | 1 << i)
+        };
         Builder {
             rows: Rows::new(table),
             pending: vec![0; columns.len()],
             set: 0,
-            required,
+            required: mask(|c| c.required),
+            prose: mask(|c| matches!(c.name, "reason" | "category")),
             sights: vec![Sight::default(); columns.len()],
             zone,
             naive: false,
@@ -383,15 +391,27 @@ impl Builder {
                 Some(list) => i64::from(texts.intern(&list)),
                 None => return Ok(()),
             },
-            (Cell::Text(text), ty) => match self.convert(column, ty, text, texts)? {
-                Some(value) => value,
-                None => return Ok(()),
-            },
+            (Cell::Text(text), ty) => {
+                let text = self.harmless(column, ty, text);
+                match self.convert(column, ty, &text, texts)? {
+                    Some(value) => value,
+                    None => return Ok(()),
+                }
+            }
             _ => return Err(BadCell),
         };
         self.pending[column] = value;
         self.set |= 1 << column;
         Ok(())
+    }
+
+    /// The text without secrets: of what people type, and of links.
+    fn harmless<'a>(&self, column: usize, ty: Type, text: &'a str) -> Cow<'a, str> {
+        match ty {
+            Type::Text if self.prose >> column & 1 == 1 => excerpt::prose(text),
+            Type::Text | Type::Alias if text.starts_with("http") => excerpt::id(text),
+            _ => Cow::Borrowed(text),
+        }
     }
 
     fn convert(&mut self, column: usize, ty: Type, text: &str, texts: &mut Interner) -> Result<Option<i64>, BadCell> {

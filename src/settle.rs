@@ -154,10 +154,21 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
             never_used_since: Some(account::CREATED_AT),
         },
     );
+    rejected.sort();
+    // A record of several rows is rejected once, and only if none of its rows stands.
+    let mut before = None;
+    rejected.retain(|r| {
+        let input = &mut inputs[r.file as usize];
+        let again = before.replace((r.file, r.record)) == Some((r.file, r.record));
+        let stays = !input.of_several(r.record) || !again && input.ends_rejected(r.record);
+        if !stays {
+            input.take_back(&r.reason);
+        }
+        stays
+    });
     for input in &mut inputs {
         input.close();
     }
-    rejected.sort();
     Settled {
         texts,
         events,

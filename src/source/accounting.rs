@@ -92,6 +92,24 @@ impl Input {
         }
     }
 
+    /// Does this record yield several rows?
+    pub fn of_several(&self, record: u32) -> bool {
+        self.several.contains_key(&record)
+    }
+
+    /// Were all rows of this record of several rejected?
+    pub fn ends_rejected(&self, record: u32) -> bool {
+        self.several.get(&record) == Some(&Some(Fate::Rejected))
+    }
+
+    /// One rejection less for this reason: the record of that row is counted elsewhere.
+    pub fn take_back(&mut self, reason: &str) {
+        if let Some(n) = self.rejected_reasons.get_mut(reason) {
+            *n = n.saturating_sub(1);
+        }
+        self.rejected_reasons.retain(|_, n| *n > 0);
+    }
+
     /// Takes over what a further piece of the same file counted while it was read.
     pub fn absorb(&mut self, piece: Input) {
         let before = self.read as u32;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use calamine::{Data, ExcelDateTime, ExcelDateTimeType, Reader as _, Xlsx};
+use calamine::{Data, DataRef, ExcelDateTime, ExcelDateTimeType, Reader as _, Xlsx};
 
 use super::container::{self, Limit};
 
@@ -195,26 +195,13 @@ fn workbook(path: &Path, label: &str, folder: &Path, limit: &mut Limit, out: &mu
     let mut book: Xlsx<_> = Xlsx::new(BufReader::new(File::open(path)?)).map_err(wrong)?;
     let mut sheets = Vec::new();
     for name in book.sheet_names() {
-        let range = match book.worksheet_range(&name) {
-            Ok(range) => range,
-            Err(error) => {
-                out.skipped.push((format!("{label}!/{}", shown(&name)), error.to_string()));
-                continue;
-            }
-        };
-        if range.is_empty() {
-            continue;
-        }
         let disk = new_file(folder)?;
-        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(BufWriter::new(File::create(&disk)?));
-        for row in range.rows() {
-            let cells: Vec<String> = row.iter().map(cell).collect();
-            if cells.iter().any(|cell| !cell.is_empty()) {
-                writer.write_record(&cells)?;
-            }
+        match sheet(&mut book, &name, &disk, limit) {
+            Ok(true) => sheets.push((shown(&name), disk)),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(error),
+            Err(error) => out.skipped.push((format!("{label}!/{}", shown(&name)), error.to_string())),
         }
-        writer.flush()?;
-        sheets.push((shown(&name), disk));
     }
     let alone = sheets.len() == 1;
     for (name, disk) in sheets {
@@ -222,6 +209,43 @@ fn workbook(path: &Path, label: &str, folder: &Path, limit: &mut Limit, out: &mu
         out.members.push(Member { label: place, disk, note: Some(format!("sheet \"{name}\" of a workbook")) });
     }
     Ok(())
+}
+
+/// A sheet as CSV, cell by cell: two cells at opposite ends of a sheet are two cells, and not the seventeen thousand million between
+/// them. False for one without a filled cell.
+fn sheet<R: Read + Seek>(book: &mut Xlsx<R>, name: &str, disk: &Path, limit: &mut Limit) -> io::Result<bool> {
+    let wrong = |error: calamine::XlsxError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+    let mut columns: Option<(u32, u32)> = None;
+    let mut cells = book.worksheet_cells_reader(name).map_err(wrong)?;
+    while let Some(found) = cells.next_cell().map_err(wrong)? {
+        let column = found.get_position().1;
+        if !matches!(found.get_value(), DataRef::Empty) {
+            columns = Some(columns.map_or((column, column), |(first, last)| (first.min(column), last.max(column))));
+        }
+    }
+    drop(cells);
+    let Some((first, last)) = columns else { return Ok(false) };
+    let mut writer = csv::WriterBuilder::new().from_writer(BufWriter::new(File::create(disk)?));
+    let mut row: Vec<String> = vec![String::new(); (last - first) as usize + 1];
+    let mut at = None;
+    let mut cells = book.worksheet_cells_reader(name).map_err(wrong)?;
+    loop {
+        let next = cells.next_cell().map_err(wrong)?;
+        let place = next.as_ref().map(|found| found.get_position().0);
+        if at.is_some() && place != at && row.iter().any(|cell| !cell.is_empty()) {
+            limit.spend(row.iter().map(|cell| cell.len() as u64 + 1).sum())?;
+            writer.write_record(&row)?;
+            row.iter_mut().for_each(String::clear);
+        }
+        let Some(found) = next else { break };
+        at = place;
+        let column = found.get_position().1;
+        if let Some(text) = column.checked_sub(first).and_then(|n| row.get_mut(n as usize)) {
+            *text = cell(&Data::from(found.get_value().clone()));
+        }
+    }
+    writer.flush()?;
+    Ok(true)
 }
 
 /// What the parts of a workbook unpack to; a library reads them whole.

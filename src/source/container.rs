@@ -14,7 +14,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::delimited::{self, Shape};
 use super::pump::pumped;
-use super::{evtx, ldif, parquet, xml};
+use super::{evtx, ldif, parquet, syslog, xml};
 
 /// Blocks this large keep the cost of a system call out of sight.
 const BLOCK: usize = 1 << 20;
@@ -29,7 +29,7 @@ const UNPACKED_TIMES: u64 = 100;
 /// Opens a file as a stream of text bytes: JSON or CSV, whatever it was.
 ///
 /// gzip (every member of it) and zstd are decompressed; UTF-16 is transcoded to UTF-8, a lone surrogate becoming U+FFFD; the mark
-/// of UTF-8 is dropped. Event logs (EVTX), XML, LDIF and Parquet become JSON lines; tables with other separators or lines above their
+/// of UTF-8 is dropped. Event logs (EVTX), XML, LDIF, syslog and Parquet become JSON lines; tables with other separators or lines above their
 /// header become plain CSV, those in Windows-1252 UTF-8. Any other bytes come as they are.
 ///
 /// # Errors
@@ -175,6 +175,7 @@ enum Kind {
     Json,
     Xml,
     Ldif,
+    Syslog,
     Table,
     /// No text at all: it comes as it is, for recognition to refuse.
     Binary,
@@ -184,9 +185,11 @@ impl Kind {
     fn of(text: &[u8]) -> Kind {
         match text.trim_ascii_start().first() {
             Some(b'{' | b'[') => Kind::Json,
+            Some(b'<') if syslog::looks_like(text) => Kind::Syslog,
             Some(b'<') => Kind::Xml,
             _ if memchr::memchr(0, text).is_some() => Kind::Binary,
             _ if ldif::looks_like(text) => Kind::Ldif,
+            _ if syslog::looks_like(text) => Kind::Syslog,
             _ => Kind::Table,
         }
     }
@@ -208,6 +211,7 @@ fn dressed(decoded: Box<dyn Read + Send>) -> io::Result<Looked> {
         Kind::Json | Kind::Binary => (reader, None),
         Kind::Xml => (pumped(move |to| xml::to_lines(buffered(reader), to)), told("XML")),
         Kind::Ldif => (pumped(move |to| ldif::to_lines(buffered(reader), to)), told("LDIF")),
+        Kind::Syslog => (pumped(move |to| syslog::to_lines(buffered(reader), to)), told("syslog")),
         Kind::Table => {
             let encoding = foreign.then(|| "text in Windows-1252".to_owned());
             let manner: Vec<String> = encoding.into_iter().chain(shape.told()).collect();

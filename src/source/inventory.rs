@@ -1,7 +1,6 @@
 //! Which files there are, and what each of them is: decided from content, or by the config.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 use std::sync::Arc;
@@ -10,8 +9,9 @@ use rayon::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::carrier::{self, Carrier, Shape};
 use super::mapping::SourceMapping;
-use super::{SourceError, archive, container, json};
+use super::{SourceError, archive, container, excerpt};
 use crate::config::{Config, Placed};
 use crate::mappings::Mappings;
 use crate::table::Table;
@@ -31,8 +31,8 @@ pub enum Recognised {
     CanonicalJson(Table),
     /// CSV by a source mapping.
     SourceCsv(usize),
-    /// JSON by a source mapping, with the envelope member that holds the records.
-    SourceJson(usize, Option<String>),
+    /// JSON by a source mapping, and where its records stand.
+    SourceJson(usize, Shape),
 }
 
 /// One file to be read.
@@ -52,6 +52,31 @@ pub struct Found {
     pub because: String,
     /// Index of the `[[input]]` that matches it.
     pub rule: Option<usize>,
+}
+
+impl Found {
+    /// A file in which sources are mixed, as one input for each of them; any other as it is.
+    fn shares(self, mappings: &[SourceMapping]) -> Vec<Found> {
+        let Recognised::SourceJson(_, shape) = &self.as_what else { return vec![self] };
+        if shape.among.is_empty() {
+            return vec![self];
+        }
+        let share = |m: &usize| Found {
+            path: format!("{}!/{}", self.path, mappings[*m].id),
+            as_what: Recognised::SourceJson(*m, shape.clone()),
+            ..self.clone()
+        };
+        shape.among.iter().map(share).collect()
+    }
+
+    /// What an error names: where the file lies; of a member of an archive its label, as nobody knows where it was unpacked to.
+    pub(super) fn place(&self) -> PathBuf {
+        place(&self.path, &self.disk)
+    }
+}
+
+fn place(path: &str, disk: &Path) -> PathBuf {
+    if path.contains("!/") { PathBuf::from(path) } else { disk.to_owned() }
 }
 
 /// Everything that was named, sorted by path.
@@ -157,7 +182,12 @@ impl Inventory {
             Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources.into(), placed, scratch: None };
         let mut seen = inventory.open_archives(seen)?;
         if let Some(only) = only {
-            seen.retain(|(path, _)| only.contains(path));
+            // Of a mixed file each share has a label of its own.
+            let shared = |path: &str| {
+                let start = format!("{path}!/");
+                only.range(start.clone()..).next().is_some_and(|next| next.starts_with(&start))
+            };
+            seen.retain(|(path, _)| only.contains(path) || shared(path));
             inventory.skipped.clear();
         }
         let rules: Vec<Option<usize>> =
@@ -165,8 +195,9 @@ impl Inventory {
         let recognised: Vec<Decision> = seen
             .par_iter()
             .zip(&rules)
-            .map(|((_, candidate), rule)| {
-                inventory.recognise(&candidate.disk, rule.and_then(|r| config.inputs[r].mapping.as_deref()))
+            .map(|((path, candidate), rule)| {
+                let wanted = rule.and_then(|r| config.inputs[r].mapping.as_deref());
+                inventory.recognise(&candidate.disk, &place(path, &candidate.disk), wanted)
             })
             .collect();
         // A named archive of which nothing can be read is as wrong as a named file.
@@ -189,7 +220,9 @@ impl Inventory {
                         barren.remove(&member.archive);
                     }
                     let disk = candidate.disk;
-                    inventory.files.push(Found { path, disk, original, bytes, as_what, because, rule });
+                    let found = Found { path, disk, original, bytes, as_what, because, rule };
+                    let shares = found.shares(&inventory.mappings);
+                    inventory.files.extend(shares);
                 }
                 Err(found) if candidate.member.is_some() => {
                     if let Some(member) = candidate.member.filter(|_| candidate.named) {
@@ -273,9 +306,9 @@ impl Inventory {
         Ok(out)
     }
 
-    fn recognise(&self, disk: &Path, wanted: Option<&str>) -> Decision {
+    fn recognise(&self, disk: &Path, place: &Path, wanted: Option<&str>) -> Decision {
         let head = container::head(disk, HEAD).map_err(|e| SourceError::Unreadable {
-            path: disk.to_owned(),
+            path: place.to_owned(),
             cause: e.to_string(),
             hint: "check the file's rights and that it was copied whole".to_owned(),
         })?;
@@ -297,7 +330,7 @@ impl Inventory {
         let start = head.iter().position(|b| !b.is_ascii_whitespace());
         let Some(start) = start else { return Ok(Err("the file is empty".to_owned())) };
         if matches!(head[start], b'{' | b'[') {
-            return Ok(self.recognise_json(&head, only, &because));
+            return Ok(self.recognise_json(disk, &head, only, &because));
         }
         // Only the header decides: a cell of another encoding further down is that record's fault (`bad-encoding`).
         let first_line = head.split(|b| *b == b'\n').next().unwrap_or_default();
@@ -324,7 +357,7 @@ impl Inventory {
                     Some(i) => {
                         Ok((Recognised::SourceCsv(i), format!("its header is that of {}", self.mappings[i].title)))
                     }
-                    None => Err(format!("no known header; its columns begin: {}", shorten(&header.join(", ")))),
+                    None => Err(unknown_header(&header)),
                 },
             },
         })
@@ -336,13 +369,96 @@ impl Inventory {
         fitting.max_by_key(|(weight, i)| (*weight, std::cmp::Reverse(*i))).map(|(_, i)| i)
     }
 
+    /// A recognised JSON file, and why in words.
+    fn told(&self, i: usize, shape: Shape) -> (Recognised, String) {
+        let mut why = match shape.among.is_empty() {
+            true => format!("its records look like {}", self.mappings[i].title),
+            false => {
+                let titles: Vec<&str> = shape.among.iter().map(|m| self.mappings[*m].title.as_str()).collect();
+                format!("its records are mixed: {}; each is read by the mapping that knows it", titles.join(", "))
+            }
+        };
+        if let Some(carrier) = shape.carrier {
+            why = format!("{why}; {}", carrier.told());
+        }
+        (Recognised::SourceJson(i, shape), why)
+    }
+
+    /// The mapping that knows a record best; of equals the first by id.
+    fn knows(&self, record: &Value) -> Option<usize> {
+        self.best(|source| source.record_weight(record))
+    }
+
+    /// All mappings of a file that is mixed, in order: of records that mapping `i` does not know another knows some. None of a file
+    /// that is not.
+    fn mixed<'a>(&self, i: usize, records: impl Iterator<Item = &'a Value>) -> Vec<usize> {
+        let unknown = records.filter(|record| self.mappings[i].record_weight(record).is_none());
+        let mut among: BTreeSet<usize> = unknown.filter_map(|record| self.knows(record)).collect();
+        if !among.is_empty() {
+            among.insert(i);
+        }
+        among.into_iter().collect()
+    }
+
+    /// The mappings that know at least a quarter of these records together.
+    fn known(&self, records: &[Value]) -> Vec<usize> {
+        let owners: Vec<usize> = records.iter().filter_map(|record| self.knows(record)).collect();
+        match owners.len() * 4 >= records.len() {
+            true => owners.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Records that stand inside those of a search, a shipper or a container run-time: whose they are, and where they stand. `only` is
+    /// the one mapping that is asked for.
+    fn carried(&self, head: &[u8], plain: &[Value], only: Option<usize>) -> Option<(usize, Shape)> {
+        let opened = |name: &str| -> Option<(Option<String>, Vec<Value>)> {
+            let key = |key: &str| memchr::memmem::find(head, format!("\"{key}\"").as_bytes()).is_some();
+            let records = name.split('.').all(key).then(|| carrier::first_records(head, Some(name), FIRST))?;
+            (!records.is_empty() && records != plain).then(|| (Some(name.to_owned()), records))
+        };
+        let envelopes = carrier::ENVELOPES.iter().filter_map(|name| opened(name));
+        let places: Vec<(Option<String>, Vec<Value>)> = envelopes.chain([(None, plain.to_vec())]).collect();
+        for (envelope, records) in &places {
+            let itself = envelope.is_some().then_some(None);
+            for carrier in itself.into_iter().chain(Carrier::all().map(Some)) {
+                let inner: Vec<Value> = match carrier {
+                    None => records.clone(),
+                    Some(carrier) => records.iter().filter_map(|r| carrier.inner(r).map(|r| r.into_owned())).collect(),
+                };
+                if inner.is_empty() || inner.len() * 2 <= records.len() {
+                    continue;
+                }
+                let mut shape = Shape { envelope: envelope.clone(), carrier, among: Vec::new() };
+                if let Some(i) = only {
+                    if self.mappings[i].json_weight(&inner).is_some() {
+                        return Some((i, shape));
+                    }
+                    continue;
+                }
+                if let Some(i) = self.best(|source| source.json_weight(&inner)) {
+                    shape.among = self.mixed(i, inner.iter());
+                    return Some((i, shape));
+                }
+                shape.among = self.known(&inner);
+                match shape.among[..] {
+                    [] => {}
+                    [only] => return Some((only, Shape { among: Vec::new(), ..shape })),
+                    [first, ..] => return Some((first, shape)),
+                }
+            }
+        }
+        None
+    }
+
     fn recognise_json(
         &self,
+        disk: &Path,
         head: &[u8],
         only: Option<Only>,
         because: &dyn Fn(&str) -> String,
     ) -> Result<(Recognised, String), String> {
-        let plain = first_records(head, None);
+        let plain = carrier::first_records(head, None, FIRST);
         let keys = |records: &[Value]| -> Vec<String> {
             let mut keys: Vec<String> = Vec::new();
             for record in records.iter().filter_map(Value::as_object) {
@@ -361,7 +477,7 @@ impl Inventory {
             let key = |key: &str| memchr::memmem::find(head, format!("\"{key}\"").as_bytes()).is_some();
             let there = |name: &str| name.split('.').all(key);
             if !opened.contains_key(name) && (there(name) || there(&name.to_lowercase())) {
-                opened.insert(name.clone(), first_records(head, Some(name)));
+                opened.insert(name.clone(), carrier::first_records(head, Some(name), FIRST));
             }
         }
         let fit = |source: &SourceMapping| -> Option<(usize, Option<String>)> {
@@ -376,7 +492,10 @@ impl Inventory {
                 named_table(table, &names).map(|()| (Recognised::CanonicalJson(table), because("")))
             }
             Some(Only::Source(i)) => {
-                let shape = fit(&self.mappings[i]).and_then(|(_, shape)| shape);
+                let shape = match fit(&self.mappings[i]) {
+                    Some((_, envelope)) => Shape { envelope, ..Shape::default() },
+                    None => self.carried(head, &plain, Some(i)).map(|(_, shape)| shape).unwrap_or_default(),
+                };
                 Ok((Recognised::SourceJson(i, shape), because("")))
             }
             None => {
@@ -385,9 +504,22 @@ impl Inventory {
                     return Ok((Recognised::CanonicalJson(table), why));
                 }
                 if let Some(i) = self.best(|source| fit(source).map(|(weight, _)| weight)) {
-                    let source = &self.mappings[i];
-                    let shape = fit(source).and_then(|(_, shape)| shape);
-                    return Ok((Recognised::SourceJson(i, shape), format!("its records look like {}", source.title)));
+                    let envelope = fit(&self.mappings[i]).and_then(|(_, envelope)| envelope);
+                    let records = envelope.as_ref().and_then(|name| opened.get(name)).unwrap_or(&plain);
+                    let mut shape = Shape { envelope, ..Shape::default() };
+                    let mut others = Vec::new();
+                    if shape.envelope.is_none() && head.len() > carrier::SMALL {
+                        others = carrier::further_records(disk, head);
+                    }
+                    shape.among = self.mixed(i, records.iter().chain(&others));
+                    return Ok(self.told(i, shape));
+                }
+                if let Some((i, shape)) = self.carried(head, &plain, None) {
+                    return Ok(self.told(i, shape));
+                }
+                let among = self.known(&plain);
+                if let [first, _, ..] = among[..] {
+                    return Ok(self.told(first, Shape { among, ..Shape::default() }));
                 }
                 if names.is_empty() {
                     return Err("JSON without a single readable record".to_owned());
@@ -395,9 +527,12 @@ impl Inventory {
                 // Parquet, and rows that an API gives as objects: their members are the columns.
                 if let Some(i) = self.best(|source| source.csv_weight(&names)) {
                     let because = format!("its members are the columns of {}", self.mappings[i].title);
-                    return Ok((Recognised::SourceJson(i, None), because));
+                    return Ok((Recognised::SourceJson(i, Shape::default()), because));
                 }
-                Err(format!("JSON of no known source; its members begin: {}", shorten(&names.join(", "))))
+                Err(format!(
+                    "JSON of no known source; its members begin: {}",
+                    shorten(&excerpt::excerpt(&names.join(", ")))
+                ))
             }
         }
     }
@@ -444,24 +579,28 @@ fn named_table(table: Table, names: &[String]) -> Result<(), String> {
     ))
 }
 
+/// What is said of a first line that nobody knows. Only names are shown: it may be no header, but the first line of a list of passwords.
+fn unknown_header(header: &[String]) -> String {
+    let odd = |c: char| c.is_control() || matches!(c, '@' | '=' | '!' | '$' | '%' | '^' | '\\' | '"');
+    let name = |cell: &&String| {
+        !cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains(odd) && cell.chars().count() <= 60
+    };
+    let filled: Vec<&String> = header.iter().filter(|cell| !cell.is_empty()).collect();
+    if filled.len() < 2 || !filled.iter().all(|cell| name(cell)) {
+        return format!(
+            "no known header; its first line has {} and is not shown, as it may be data",
+            match header.len() {
+                1 => "1 column".to_owned(),
+                n => format!("{n} columns"),
+            }
+        );
+    }
+    format!("no known header; its columns begin: {}", shorten(&excerpt::excerpt(&header.join(", "))))
+}
+
 fn shorten(text: &str) -> String {
     let cut: String = text.chars().filter(|c| !c.is_control()).take(120).collect();
     if text.chars().count() > 120 { format!("{cut}…") } else { cut }
-}
-
-fn first_records(head: &[u8], envelope: Option<&str>) -> Vec<Value> {
-    let mut out = Vec::new();
-    let mut reader = head;
-    // What a cut-off head breaks is not the file's fault: only whole records count here.
-    let _ = json::for_each(&mut reader, envelope, &mut |piece| {
-        if let json::Piece::Record(bytes) = piece
-            && let Ok(value) = serde_json::from_slice(bytes)
-        {
-            out.push(value);
-        }
-        if out.len() < FIRST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    out
 }
 
 fn walk(root: &Path, found: &mut Vec<Candidate>) -> Result<(), SourceError> {

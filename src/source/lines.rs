@@ -61,8 +61,23 @@ impl Glance {
         let name = &rest[..memchr::memchr(b'"', rest)?];
         // What is quoted, escaped or structured in itself is read as JSON reads it.
         let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'/' | b' ');
-        std::str::from_utf8(name).ok().filter(|name| !name.is_empty() && name.bytes().all(|b| plain(&b)))
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty() && name.bytes().all(|b| plain(&b)))?;
+        balanced(line).then_some(name)
     }
+}
+
+/// As many brackets open as close, wherever they stand: a line that was cut off behind an inner bracket looks whole by its first and
+/// last byte. One that is only unlike others (a bracket in a text) is parsed, which tells.
+fn balanced(line: &[u8]) -> bool {
+    // Of a piece this short a byte holds the difference, which lets the compiler take many bytes at once.
+    line.chunks(127)
+        .map(|piece| {
+            i64::from(
+                piece.iter().fold(0_i8, |n, b| n.wrapping_add((*b == b'{') as i8).wrapping_sub((*b == b'}') as i8)),
+            )
+        })
+        .sum::<i64>()
+        == 0
 }
 
 /// Gives every record of a stream to `f`, in order. Without a glance every line is given whole.
@@ -175,6 +190,7 @@ mod tests {
             r#"{"EventType":"x"}"#,
             r#"{"a":"eventType"}"#,
             r#"{"a":1}"#,
+            r#"{"eventType":"x","b":{"c":1}"#,
         ] {
             assert_eq!(name(unclear), None, "{unclear}");
         }
@@ -190,6 +206,9 @@ mod tests {
         let (_, records) = read(b"{\"eventType\":\"b\"}\nnot json}\n{\"x\":1}\n", "b");
         assert_eq!(records.iter().filter(|r| r.is_err()).count(), 1);
         assert_eq!(records.len(), 3);
+        // Cut off behind an inner bracket.
+        let (names, records) = read(b"{\"eventType\":\"a\",\"c\":{\"d\":1}\n{\"eventType\":\"a\"}\n", "b");
+        assert_eq!((names.len(), records.iter().filter(|r| r.is_err()).count()), (1, 1));
     }
 
     proptest! {

@@ -5,6 +5,7 @@
 
 pub mod accounting;
 mod archive;
+pub mod carrier;
 pub mod chunk;
 pub mod clock;
 pub mod container;
@@ -20,6 +21,7 @@ pub mod mapping;
 mod parquet;
 mod pump;
 pub mod read;
+mod syslog;
 mod xml;
 
 use std::path::PathBuf;

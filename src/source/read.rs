@@ -1,5 +1,6 @@
 //! Reads every file of an inventory, in parallel, into canonical rows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::ops::{ControlFlow, Range};
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::accounting::{Input, RejectedRecord};
+use super::carrier::Shape;
 use super::clock::{Format, Habit, orders};
 use super::inventory::{Found, Inventory, Recognised};
 use super::mapping::{MappedOutcome, Setting, SourceMapping};
@@ -76,8 +78,7 @@ fn read_in(
     let Inventory { files, skipped, mappings, .. } = inventory;
     let plan = |found: &Found| plan(found, config, &mappings, sizes.chunk);
     let plans: Vec<Plan> = files.par_iter().map(plan).collect::<Result<_, _>>()?;
-    let jobs: Vec<Job<'_>> =
-        files.iter().zip(&plans).enumerate().flat_map(|(i, (found, plan))| plan.jobs(i, found)).collect();
+    let jobs: Vec<Job<'_>> = plans.iter().enumerate().flat_map(|(i, plan)| plan.jobs(i, &files)).collect();
     let mut reading = Reading {
         texts: Texts::default(),
         tables: Table::ALL.into_iter().map(|t| (t, Rows::new(t))).collect(),
@@ -98,13 +99,13 @@ fn read_in(
         };
         let n = rest.iter().take(BATCH_JOBS).take_while(fits);
         let (batch, after) = rest.split_at(n.count());
-        let parts: Vec<Result<Part, SourceError>> = batch
+        let parts: Vec<Result<Vec<Part>, SourceError>> = batch
             .par_iter()
             .with_max_len(1)
             .map(|job| {
-                let part = job.read(config, &mappings);
+                let parts = job.read(config, &mappings);
                 progress(job.bytes);
-                part
+                parts
             })
             .collect();
         // How much is still to come of each table, were it like this batch.
@@ -116,13 +117,15 @@ fn read_in(
             }
         }
         let share = |table: &Table| read.get(table).map_or(0.0, |(done, left)| *left as f64 / (*done).max(1) as f64);
-        let parts: Vec<Part> = parts.into_iter().collect::<Result<_, _>>()?;
-        for (job, part) in batch.iter().zip(&parts) {
-            for (table, mask) in &part.seen {
-                *seen.entry(job.file).or_default().entry(*table).or_default() |= mask;
+        let parts: Vec<Vec<Part>> = parts.into_iter().collect::<Result<_, _>>()?;
+        for (job, parts) in batch.iter().zip(&parts) {
+            for (file, part) in (job.file..).zip(parts) {
+                for (table, mask) in &part.seen {
+                    *seen.entry(file).or_default().entry(*table).or_default() |= mask;
+                }
             }
         }
-        join(&mut reading, parts, &share);
+        join(&mut reading, parts.into_iter().flatten().collect(), &share);
         rest = after;
     }
     only_seen(&mut reading, &seen);
@@ -165,6 +168,8 @@ struct Layout {
     ignored: Vec<String>,
     /// Bit of a column: does the file report it?
     mask: u32,
+    /// Fields whose header says that they hold a secret.
+    secret: Vec<usize>,
 }
 
 impl Layout {
@@ -173,13 +178,15 @@ impl Layout {
         let columns: Vec<Option<usize>> = header.iter().enumerate().map(column).collect();
         let ignored = header.iter().zip(&columns).filter(|(_, c)| c.is_none()).map(|(name, _)| name.clone());
         let mask = columns.iter().flatten().fold(0, |mask, c| mask | 1 << c);
-        Layout { table, ignored: ignored.collect(), mask, columns }
+        Layout { table, ignored: ignored.collect(), mask, secret: secret_fields(header), columns }
     }
 }
 
 fn plan(found: &Found, config: &Config, mappings: &[SourceMapping], chunk: u64) -> Result<Plan, SourceError> {
-    if let Recognised::SourceJson(m, None) = found.as_what
-        && (!mappings[m].needs_order() || found.rule.is_some_and(|r| config.inputs[r].date_order.is_some()))
+    if let Recognised::SourceJson(m, shape) = &found.as_what
+        && shape.envelope.is_none()
+        && shape.among.is_empty()
+        && (!mappings[*m].needs_order() || found.rule.is_some_and(|r| config.inputs[r].date_order.is_some()))
     {
         let cut = container::json_start(&found.disk).and_then(|start| match start {
             Some(start) => chunk::cut_lines(&found.disk, start, std::fs::metadata(&found.disk)?.len(), chunk),
@@ -202,8 +209,19 @@ fn plan(found: &Found, config: &Config, mappings: &[SourceMapping], chunk: u64) 
 }
 
 impl Plan {
-    fn jobs<'a>(&'a self, file: usize, found: &'a Found) -> Vec<Job<'a>> {
-        let job = |piece, bytes| Job { file: file as u32, found, piece, bytes };
+    fn jobs<'a>(&'a self, file: usize, files: &'a [Found]) -> Vec<Job<'a>> {
+        let found = &files[file];
+        let mut shares = &files[file..=file];
+        if let Recognised::SourceJson(m, shape) = &found.as_what
+            && let Some(first) = shape.among.first()
+        {
+            // The shares of a mixed file follow each other, and are read at once.
+            if first != m {
+                return Vec::new();
+            }
+            shares = &files[file..file + shape.among.len()];
+        }
+        let job = |piece, bytes| Job { file: file as u32, found, shares, piece, bytes };
         match self {
             Plan::Pieces(layout, pieces) if !pieces.is_empty() => {
                 pieces.iter().map(|range| job(Some(Piece::Csv(layout, range)), range.end - range.start)).collect()
@@ -211,7 +229,7 @@ impl Plan {
             Plan::Lines(pieces) => {
                 pieces.iter().map(|range| job(Some(Piece::Lines(range)), range.end - range.start)).collect()
             }
-            _ => vec![job(None, found.bytes)],
+            _ => vec![job(None, shares.iter().map(|share| share.bytes).sum())],
         }
     }
 }
@@ -220,6 +238,8 @@ impl Plan {
 struct Job<'a> {
     file: u32,
     found: &'a Found,
+    /// The file itself; of a mixed one, its inputs.
+    shares: &'a [Found],
     piece: Option<Piece<'a>>,
     bytes: u64,
 }
@@ -264,62 +284,102 @@ fn join(reading: &mut Reading, mut parts: Vec<Part>, share: &dyn Fn(&Table) -> f
 
 fn unreadable(found: &Found, cause: String) -> SourceError {
     SourceError::Unreadable {
-        path: found.disk.clone(),
+        path: found.place(),
         cause,
         hint: "nothing was written; check that the file was copied whole, or leave it out".to_owned(),
     }
 }
 
 impl Job<'_> {
-    fn read(&self, config: &Config, mappings: &[SourceMapping]) -> Result<Part, SourceError> {
-        let mut decoder = Decoder::new(self.found, self.file, config, mappings);
-        if let Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) = self.found.as_what
-            && mappings[m].needs_order()
-            && decoder.setting.habit.order.is_none()
-        {
-            // 03/04/2026 says nothing; 17/04/2026 anywhere in the file says it for all of them.
-            let mut scout = Decoder::new(self.found, self.file, config, mappings);
-            scout.possible = Some((true, true));
-            self.run(&mut scout, mappings)?;
-            decoder.order_is(match scout.possible {
-                Some((true, false)) => Some(DateOrder::Dmy),
-                Some((false, true)) => Some(DateOrder::Mdy),
-                _ => None,
-            });
-        }
-        self.run(&mut decoder, mappings)?;
-        Ok(decoder.finish())
-    }
-
-    fn run(&self, decoder: &mut Decoder, mappings: &[SourceMapping]) -> Result<(), SourceError> {
-        let done = match self.piece {
-            Some(Piece::Csv(layout, range)) => decoder.piece(layout, &self.found.disk, range),
-            Some(Piece::Lines(range)) => {
-                let Recognised::SourceJson(m, None) = self.found.as_what else {
-                    unreachable!("only JSON of a source is cut at its lines")
-                };
-                let open = || {
-                    let mut file = std::fs::File::open(&self.found.disk)?;
-                    file.seek(std::io::SeekFrom::Start(range.start))?;
-                    Ok::<_, std::io::Error>(file.take(range.end - range.start))
-                };
-                let reader = open().map_err(|e| unreadable(self.found, e.to_string()))?;
-                decoder.source_json(&mappings[m], None, Box::new(reader))
+    fn read(&self, config: &Config, mappings: &[SourceMapping]) -> Result<Vec<Part>, SourceError> {
+        let decoders = || -> Vec<Decoder> {
+            let of = |(n, found): (usize, &Found)| Decoder::new(found, self.file + n as u32, config, mappings);
+            self.shares.iter().enumerate().map(of).collect()
+        };
+        let unsettled = |(found, decoder): (&Found, &Decoder)| match found.as_what {
+            Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) => {
+                mappings[m].needs_order() && decoder.setting.habit.order.is_none()
             }
-            None => {
-                let reader = container::open(&self.found.disk).map_err(|e| unreadable(self.found, e.to_string()))?;
-                match &self.found.as_what {
-                    Recognised::CanonicalCsv(table) => decoder.canonical_csv(*table, reader),
-                    Recognised::CanonicalJson(table) => decoder.canonical_json(*table, reader),
-                    Recognised::SourceCsv(m) => decoder.source_csv(&mappings[*m], reader),
-                    Recognised::SourceJson(m, envelope) => {
-                        decoder.source_json(&mappings[*m], envelope.as_deref(), reader)
-                    }
+            Recognised::CanonicalCsv(_) | Recognised::CanonicalJson(_) => false,
+        };
+        let mut decoders_of_all = decoders();
+        if self.shares.iter().zip(&decoders_of_all).any(unsettled) {
+            // 03/04/2026 says nothing; 17/04/2026 anywhere in the file says it for all of them.
+            let mut scouts = decoders();
+            scouts.iter_mut().for_each(|scout| scout.possible = Some((true, true)));
+            self.run(&mut scouts, mappings)?;
+            for ((found, decoder), scout) in self.shares.iter().zip(&mut decoders_of_all).zip(scouts) {
+                if unsettled((found, decoder)) {
+                    decoder.order_is(match scout.possible {
+                        Some((true, false)) => Some(DateOrder::Dmy),
+                        Some((false, true)) => Some(DateOrder::Mdy),
+                        _ => None,
+                    });
                 }
             }
+        }
+        self.run(&mut decoders_of_all, mappings)?;
+        Ok(decoders_of_all.into_iter().map(Decoder::finish).collect())
+    }
+
+    fn run(&self, decoders: &mut [Decoder], mappings: &[SourceMapping]) -> Result<(), SourceError> {
+        let open = || container::open(&self.found.disk).map_err(|e| unreadable(self.found, e.to_string()));
+        let lines = |range: &Range<u64>| {
+            let mut file = std::fs::File::open(&self.found.disk)?;
+            file.seek(std::io::SeekFrom::Start(range.start))?;
+            Ok::<Source, std::io::Error>(Box::new(file.take(range.end - range.start)))
+        };
+        let done = match (&self.found.as_what, &self.piece, decoders) {
+            (_, Some(Piece::Csv(layout, range)), [decoder]) => decoder.piece(layout, &self.found.disk, range),
+            (Recognised::SourceJson(m, shape), Some(Piece::Lines(range)), [decoder]) => {
+                let reader = lines(range).map_err(|e| unreadable(self.found, e.to_string()))?;
+                decoder.source_json(&mappings[*m], shape, reader)
+            }
+            (Recognised::CanonicalCsv(table), _, [decoder]) => decoder.canonical_csv(*table, open()?),
+            (Recognised::CanonicalJson(table), _, [decoder]) => decoder.canonical_json(*table, open()?),
+            (Recognised::SourceCsv(m), _, [decoder]) => decoder.source_csv(&mappings[*m], open()?),
+            (Recognised::SourceJson(m, shape), _, [decoder]) => decoder.source_json(&mappings[*m], shape, open()?),
+            (Recognised::SourceJson(_, shape), _, decoders) => mixed_json(decoders, shape, mappings, open()?),
+            _ => unreachable!("only mixed files have several inputs"),
         };
         done.map_err(|(record, cause)| unreadable(self.found, format!("after record {record}: {cause}")))
     }
+}
+
+/// Each record of a mixed file by the mapping that knows it. What no mapping knows is out of scope, and what is no record is rejected,
+/// both in the first input of the file.
+fn mixed_json(
+    decoders: &mut [Decoder],
+    shape: &Shape,
+    mappings: &[SourceMapping],
+    mut reader: Source,
+) -> Result<(), Broken> {
+    for (decoder, m) in decoders.iter_mut().zip(&shape.among) {
+        decoder.prepare(&mappings[*m]);
+    }
+    let mut before = 0;
+    let done = json::for_each(&mut reader, shape.envelope.as_deref(), &mut |piece| {
+        let value = match piece {
+            json::Piece::Record(bytes) => serde_json::from_slice::<Value>(bytes).ok(),
+            json::Piece::Broken(_) => None,
+        };
+        let (json::Piece::Record(bytes) | json::Piece::Broken(bytes)) = piece;
+        let text = || String::from_utf8_lossy(bytes).into_owned();
+        let inner = value.as_ref().map(|value| shape.record(value));
+        let owner = inner.as_ref().map(|record| shape.owner(mappings, record));
+        let n = owner.flatten().unwrap_or(0);
+        let decoder = &mut decoders[n];
+        decoder.elsewhere = before - decoder.input.read;
+        decoder.input.read += 1;
+        before += 1;
+        match (&inner, owner) {
+            (Some(record), Some(Some(_))) => decoder.source_record(&mappings[shape.among[n]], record, &text),
+            (Some(_), _) => decoder.leave_out("of no source that was recognised in this file"),
+            (None, _) => decoder.reject("bad-json", &text()),
+        }
+        ControlFlow::Continue(())
+    });
+    done.map_err(|e| (before, e.to_string()))
 }
 
 struct Decoder {
@@ -333,6 +393,10 @@ struct Decoder {
     system: Option<String>,
     /// What mappings are told of the file.
     setting: Setting,
+    /// What is around each record.
+    shape: Shape,
+    /// Records of the file so far that are another input's.
+    elsewhere: u64,
     /// Columns of the mapping that some record had a place for.
     seen: BTreeMap<Table, u32>,
     /// While the file is read for the order of its dates alone: could all of them so far be day first, month first?
@@ -368,7 +432,14 @@ impl Decoder {
             zone_assumed: zone.is_none(),
             ..Input::default()
         };
-        let file = found.path.rsplit('/').next().unwrap_or_default().to_owned();
+        let file = match &found.as_what {
+            // The label of a share ends with its mapping.
+            Recognised::SourceJson(_, shape) if !shape.among.is_empty() => {
+                found.path.rsplit_once("!/").map_or("", |(file, _)| file)
+            }
+            _ => found.path.as_str(),
+        };
+        let file = file.rsplit('/').next().unwrap_or_default().to_owned();
         if let Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) = &found.as_what {
             input.snapshot = input.snapshot.or_else(|| mappings[*m].snapshot_of(&file));
         }
@@ -389,9 +460,25 @@ impl Decoder {
                     format: rule.and_then(|r| r.time_format.as_deref()).and_then(Format::named),
                 },
             },
+            // What stands in an array is told when it is opened, and what is mixed record by record.
+            shape: match &found.as_what {
+                Recognised::SourceJson(_, shape) if shape.among.is_empty() => shape.clone(),
+                _ => Shape::default(),
+            },
+            elsewhere: 0,
             seen: BTreeMap::new(),
             possible: None,
         }
+    }
+
+    /// The number of the record in its file, from 1.
+    fn number(&self) -> u32 {
+        (self.input.read + self.elsewhere) as u32
+    }
+
+    fn leave_out(&mut self, reason: &str) {
+        self.input.out_of_scope += 1;
+        *self.input.out_of_scope_reasons.entry(reason.to_owned()).or_default() += 1;
     }
 
     fn reject(&mut self, reason: &str, record: &str) {
@@ -399,7 +486,7 @@ impl Decoder {
         *self.input.rejected_reasons.entry(reason.to_owned()).or_default() += 1;
         self.rejected.push(RejectedRecord {
             file: self.index,
-            record: self.input.read as u32,
+            record: self.number(),
             reason: reason.to_owned(),
             excerpt: excerpt::excerpt(record),
         });
@@ -436,7 +523,6 @@ impl Decoder {
         self.input.ignored_columns.clone_from(&layout.ignored);
         let mut builder = Builder::new(layout.table, self.zone);
         let mut fields: Vec<&str> = Vec::with_capacity(layout.columns.len());
-        let mut line = 0;
         let mut start = 0;
         let ends = memchr::memchr2_iter(b',', b'\n', text.as_bytes());
         for at in ends.chain((!text.ends_with('\n')).then_some(text.len())) {
@@ -453,12 +539,14 @@ impl Decoder {
                     Ok(()) => builder.commit(self.index, self.input.read as u32, 0),
                     Err(reason) => {
                         builder.forget();
-                        self.reject(&reason, text[line..at].trim_end_matches('\r'));
+                        self.reject(
+                            &reason,
+                            &row_text(fields.iter().map(|f| Cow::Borrowed(*f)), layout.columns.len(), &layout.secret),
+                        );
                     }
                 }
             }
             fields.clear();
-            line = start;
         }
         self.builders.insert(layout.table, builder);
     }
@@ -475,8 +563,8 @@ impl Decoder {
                 Ok(()) => builder.commit(self.index, self.input.read as u32, 0),
                 Err(reason) => {
                     builder.forget();
-                    let text: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
-                    self.reject(&reason, &text.join(","));
+                    let fields = record.iter().map(String::from_utf8_lossy);
+                    self.reject(&reason, &row_text(fields, layout.columns.len(), &layout.secret));
                 }
             }
         }
@@ -569,13 +657,9 @@ impl Decoder {
         self.input.can_show = mapping.actions().into_iter().map(str::to_owned).collect();
     }
 
-    fn source_json(
-        &mut self,
-        mapping: &SourceMapping,
-        envelope: Option<&str>,
-        mut reader: Source,
-    ) -> Result<(), Broken> {
+    fn source_json(&mut self, mapping: &SourceMapping, shape: &Shape, mut reader: Source) -> Result<(), Broken> {
         self.prepare(mapping);
+        let envelope = shape.envelope.as_deref();
         let done = match envelope {
             None => {
                 let (name, keys) = mapping.glance().unzip();
@@ -590,11 +674,19 @@ impl Decoder {
         done.map_err(|e| (self.input.read, e.to_string()))
     }
 
+    /// What the mapping looks at; all of a record that stands inside another.
+    fn read_json(&self, mapping: &SourceMapping, bytes: &[u8]) -> serde_json::Result<Value> {
+        match self.shape.carrier {
+            None => mapping.read_json(bytes),
+            Some(_) => serde_json::from_slice(bytes),
+        }
+    }
+
     fn source_piece(&mut self, mapping: &SourceMapping, piece: &json::Piece<'_>) {
         self.input.read += 1;
         match piece {
             json::Piece::Broken(bytes) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
-            json::Piece::Record(bytes) => match mapping.read_json(bytes) {
+            json::Piece::Record(bytes) => match self.read_json(mapping, bytes) {
                 Ok(value) => self.source_record(mapping, &value, &|| String::from_utf8_lossy(bytes).into_owned()),
                 Err(_) => self.reject("bad-json", &String::from_utf8_lossy(bytes)),
             },
@@ -617,7 +709,7 @@ impl Decoder {
                 self.source_piece(mapping, &piece);
                 lines::Wanted::No
             }
-            lines::Line::Whole(line) => match mapping.read_json(line) {
+            lines::Line::Whole(line) => match self.read_json(mapping, line) {
                 Ok(value) => {
                     self.input.read += 1;
                     self.source_record(mapping, &value, &|| String::from_utf8_lossy(line).into_owned());
@@ -656,7 +748,7 @@ impl Decoder {
         let mapped = mapping.apply_in(&record, &self.setting);
         let MappedOutcome::OutOfScope(reason) = mapped.outcome else { return None };
         self.input.systems.extend(mapped.system.as_deref().map(fold));
-        Some(reason)
+        Some(excerpt::prose(&reason).into_owned())
     }
 
     fn source_csv(&mut self, mapping: &SourceMapping, reader: Source) -> Result<(), Broken> {
@@ -664,10 +756,11 @@ impl Decoder {
         self.setting.tabular = true;
         let Some((mut reader, header)) = open_csv(reader)? else { return Ok(()) };
         let header = mapping.header(&header);
+        let secret = secret_fields(&header);
         let mut record = csv::ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(|e| (self.input.read, e.to_string()))? {
             self.input.read += 1;
-            let text = || record.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(",");
+            let text = || row_text(record.iter().map(String::from_utf8_lossy), header.len(), &secret);
             if record.len() != header.len() {
                 self.reject("wrong-number-of-fields", &text());
                 continue;
@@ -694,6 +787,13 @@ impl Decoder {
     }
 
     fn source_record(&mut self, mapping: &SourceMapping, value: &Value, text: &dyn Fn() -> String) {
+        match self.shape.carrier.and_then(|carrier| carrier.inner(value)) {
+            Some(inner) => self.bare_record(mapping, &inner, text),
+            None => self.bare_record(mapping, value, text),
+        }
+    }
+
+    fn bare_record(&mut self, mapping: &SourceMapping, value: &Value, text: &dyn Fn() -> String) {
         if let Some(possible) = &mut self.possible {
             for (day_first, month_first) in mapping.undecided(value, &self.setting).iter().filter_map(|t| orders(t)) {
                 *possible = (possible.0 && day_first, possible.1 && month_first);
@@ -705,11 +805,7 @@ impl Decoder {
             self.input.systems.insert(fold(system));
         }
         let rows = match mapped.outcome {
-            MappedOutcome::OutOfScope(reason) => {
-                self.input.out_of_scope += 1;
-                *self.input.out_of_scope_reasons.entry(reason).or_default() += 1;
-                return;
-            }
+            MappedOutcome::OutOfScope(reason) => return self.leave_out(&excerpt::prose(&reason)),
             MappedOutcome::Reject(reason) => return self.reject(&reason, &text()),
             MappedOutcome::Rows(rows) => rows,
         };
@@ -718,8 +814,11 @@ impl Decoder {
         for row in rows {
             let table = Table::named(row.table).expect("a mapping names canonical tables, which lint checks");
             *self.seen.entry(table).or_default() |= row.seen;
-            let mut cells: Vec<(usize, String)> =
-                row.cells.into_iter().filter_map(|(name, cell)| Some((table.column(&name)?, cell))).collect();
+            let clean = |(name, cell): (String, String)| {
+                let column = table.column(&name)?;
+                Some((column, excerpt::id(&cell).into_owned()))
+            };
+            let mut cells: Vec<(usize, String)> = row.cells.into_iter().filter_map(clean).collect();
             let system = table.column("system");
             if let (Some(system), Some(column)) = (&self.system, system) {
                 cells.retain(|(c, _)| *c != column);
@@ -728,7 +827,7 @@ impl Decoder {
             let columns = mapping.reports(row.reported).iter().filter_map(|c| table.column(c));
             ready.push((table, columns.fold(0, |m, c| m | 1 << c), cells));
         }
-        let record = self.input.read as u32;
+        let record = self.number();
         let mut trial = Interner::default();
         for (table, _, cells) in &ready {
             let builder = self.builders.get_mut(table).expect("every table of the mapping has a builder");
@@ -760,8 +859,7 @@ impl Decoder {
             builder.commit(self.index, record, *reported);
         }
         if ready.is_empty() {
-            self.input.out_of_scope += 1;
-            *self.input.out_of_scope_reasons.entry("nothing to map".to_owned()).or_default() += 1;
+            self.leave_out("nothing to map");
         }
     }
 
@@ -792,6 +890,21 @@ fn open_csv(reader: Source) -> Result<Option<Csv>, Broken> {
     }
     let header = record.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
     Ok(Some((reader, header)))
+}
+
+fn secret_fields(header: &[String]) -> Vec<usize> {
+    header.iter().enumerate().filter(|(_, name)| excerpt::names_a_secret(name)).map(|(n, _)| n).collect()
+}
+
+/// A row as it may be listed: what stands in a column of secrets is left out, which it says. Of a row of another width nobody knows
+/// what stands where.
+fn row_text<'a>(fields: impl Iterator<Item = Cow<'a, str>>, width: usize, secret: &[usize]) -> String {
+    let mut fields: Vec<Cow<'_, str>> = fields.collect();
+    if !secret.is_empty() && fields.len() != width {
+        return format!("{} fields, not shown: the header names a column of secrets", fields.len());
+    }
+    secret.iter().for_each(|n| fields[*n] = Cow::Borrowed("[removed]"));
+    fields.join(",")
 }
 
 /// A row as a record: a header that stands several times holds what is there of each.

@@ -15,7 +15,7 @@ use super::layout::{columns, count, shown};
 use crate::cli;
 use crate::source::clock::Format;
 use crate::source::mapping::{MappedOutcome, Setting, SourceMapping};
-use crate::source::{chunk, container, json};
+use crate::source::{chunk, container, excerpt, json};
 use crate::table::{Column, Table, Type};
 use crate::text::fold;
 
@@ -409,6 +409,8 @@ impl Sample {
             }
             Value::Array(elements) => elements.iter().take(4).for_each(|element| self.collect(element, path, depth)),
             Value::Object(_) => {}
+            // Neither proposed nor shown.
+            _ if excerpt::names_a_secret(path) => {}
             scalar => {
                 if !self.found.contains_key(path) {
                     self.order.push(path.to_owned());
@@ -535,7 +537,11 @@ impl Sample {
                     Some(name) => format!("{{ path = {}, time = \"{name}\" }}", quoted(path)),
                     None if filled.is_empty() => format!("{}   # empty in this file", quoted(path)),
                     None => {
-                        format!("{}   # no known way to write time, as in {}", quoted(path), quoted(&shown(filled[0])))
+                        format!(
+                            "{}   # no known way to write time, as in {}",
+                            quoted(path),
+                            quoted(&shown(&excerpt::prose(filled[0])))
+                        )
                     }
                 }
             }
@@ -555,8 +561,11 @@ impl Sample {
                     .iter()
                     .filter_map(|kind| Some(format!("{} = \"{}\"", quoted(kind), meaning(kind)?)))
                     .collect();
-                let open: Vec<String> =
-                    kinds.iter().filter(|kind| meaning(kind).is_none()).map(|kind| shown(kind)).collect();
+                let open: Vec<String> = kinds
+                    .iter()
+                    .filter(|kind| meaning(kind).is_none())
+                    .map(|kind| shown(&excerpt::prose(kind)))
+                    .collect();
                 let note = if open.is_empty() { String::new() } else { format!("   # left out: {}", open.join(", ")) };
                 // Events of other kinds are out of scope by their own name; another cell is rather empty than wrong.
                 let otherwise = if column.name == "action" { "" } else { ", otherwise = \"\"" };
@@ -579,8 +588,11 @@ impl Sample {
                 MappedOutcome::Rows(rows) => {
                     for row in rows.into_iter().take(ROWS.saturating_sub(shown_rows)) {
                         shown_rows += 1;
-                        let cells: Vec<Vec<String>> =
-                            row.cells.iter().map(|(column, text)| vec![column.clone(), shown(text)]).collect();
+                        let cells: Vec<Vec<String>> = row
+                            .cells
+                            .iter()
+                            .map(|(column, text)| vec![column.clone(), shown(&excerpt::prose(&excerpt::id(text)))])
+                            .collect();
                         let _ = write!(out, "\nRow {shown_rows} of table {}\n{}", row.table, columns(&cells, 2));
                     }
                 }

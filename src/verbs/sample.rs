@@ -12,8 +12,9 @@ use super::{Knowledge, VerbError};
 use crate::cli::House;
 use crate::report::model::Standing;
 use crate::run::{self, Progress, Request, RunError};
+use crate::source::carrier::Shape;
 use crate::source::mapping::{Setting, SourceMapping};
-use crate::source::{Input, Inventory, Reading, Recognised, chunk, container, json, read_all};
+use crate::source::{Input, Inventory, Reading, Recognised, chunk, container, excerpt, json, read_all};
 use crate::table::Table;
 use crate::text::fold;
 
@@ -61,7 +62,7 @@ pub fn sample(path: &Path, house: &House, started: i64) -> Result<String, VerbEr
             names.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
             let more = names.len().saturating_sub(LISTED);
             let mut rows: Vec<Vec<String>> =
-                names.iter().take(LISTED).map(|(name, n)| vec![number(**n), shown(name)]).collect();
+                names.iter().take(LISTED).map(|(name, n)| vec![number(**n), shown(&excerpt::prose(name))]).collect();
             if more > 0 {
                 rows.push(vec![String::new(), format!("and {}", count(more as u64, "other", "others"))]);
             }
@@ -83,9 +84,7 @@ fn read(path: &Path, known: &Knowledge) -> Result<(Reading, Names), VerbError> {
         let file = found.path.rsplit('/').next().unwrap_or_default().to_owned();
         let mapped = match &found.as_what {
             Recognised::SourceCsv(m) => tabular_names(&inventory.mappings[*m], &found.disk, file),
-            Recognised::SourceJson(m, envelope) => {
-                json_names(&inventory.mappings[*m], &found.disk, envelope.as_deref(), file)
-            }
+            Recognised::SourceJson(m, shape) => json_names(*m, &inventory.mappings, &found.disk, shape, file),
             Recognised::CanonicalCsv(_) | Recognised::CanonicalJson(_) => continue,
         };
         // What cannot be read to its end is told by the reading proper.
@@ -96,19 +95,22 @@ fn read(path: &Path, known: &Knowledge) -> Result<(Reading, Names), VerbError> {
 }
 
 fn json_names(
-    mapping: &SourceMapping,
+    mapping: usize,
+    mappings: &[SourceMapping],
     disk: &Path,
-    envelope: Option<&str>,
+    shape: &Shape,
     file: String,
 ) -> std::io::Result<BTreeMap<String, u64>> {
     let mut names = BTreeMap::new();
     let setting = Setting { file, ..Setting::default() };
-    json::for_each(&mut container::open(disk)?, envelope, &mut |piece| {
+    json::for_each(&mut container::open(disk)?, shape.envelope.as_deref(), &mut |piece| {
         if let json::Piece::Record(bytes) = piece
             && let Ok(value) = serde_json::from_slice::<Value>(bytes)
+            && let record = shape.record(&value)
+            && (shape.among.is_empty() || shape.owner(mappings, &record).map(|n| shape.among[n]) == Some(mapping))
         {
-            mapping
-                .names_without_action(&value, &setting)
+            mappings[mapping]
+                .names_without_action(&record, &setting)
                 .into_iter()
                 .for_each(|name| *names.entry(name).or_default() += 1);
         }

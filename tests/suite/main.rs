@@ -5,16 +5,20 @@
 #![allow(clippy::print_stdout, reason = "a test that was skipped says so")]
 
 mod bad_input;
+mod bombs;
 mod browser;
 mod checks;
 mod chromium;
 mod determinism;
 mod exports;
 mod lake;
+mod mixed;
+mod mutation;
 mod oracle;
 mod proof;
 mod raw_folder;
 mod registry;
+mod secrets;
 mod site;
 mod sources;
 

@@ -1,0 +1,148 @@
+//! Records inside others' records, and files in which the records of several sources are mixed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use regrant::config::Config;
+use regrant::mappings::Mappings;
+use regrant::report::model::Input;
+use regrant::run::Report;
+use regrant::source::{Inventory, read_all};
+use regrant::table::Table;
+use serde_json::{Value, json};
+
+use crate::{assert_adds_up, audit, root};
+
+/// The records of a sample, one JSON text each.
+fn records(sample: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join("tests/sources").join(sample)).expect("a sample");
+    let values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    let one = |value: Value| match value {
+        Value::Array(records) => records,
+        Value::Object(mut object) => match object.remove("value").or_else(|| object.remove("Records")) {
+            Some(Value::Array(records)) => records,
+            _ => vec![Value::Object(object)],
+        },
+        _ => Vec::new(),
+    };
+    values.flat_map(|value| one(value.expect("JSON"))).map(|record| record.to_string()).collect()
+}
+
+fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("a writable folder");
+    path
+}
+
+fn read(path: PathBuf) -> Report {
+    let report = audit(&[path], Config::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert_adds_up(&report);
+    report
+}
+
+/// Rows of events of a file, as told by its mapping and without the places where they stood.
+fn events(path: &Path) -> Vec<String> {
+    let config = Config::default();
+    let mappings = Mappings::load(&[]).expect("the shipped ones");
+    let inventory = Inventory::take(&[path.to_owned()], &config, &mappings).unwrap_or_else(|error| panic!("{error}"));
+    let reading = read_all(inventory, &config, &|_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let rows = &reading.tables[&Table::Event];
+    let cell = |row, column| rows.canonical(column, row, |id| reading.texts.get(id));
+    let mut out: Vec<String> = (0..rows.len())
+        .map(|row| format!("{:?}", (0..Table::Event.columns().len()).map(|c| cell(row, c)).collect::<Vec<_>>()))
+        .collect();
+    out.sort();
+    out
+}
+
+fn of<'a>(report: &'a Report, mapping: &str) -> &'a Input {
+    report.assessment.inputs.iter().find(|input| input.mapping == mapping).unwrap_or_else(|| panic!("no {mapping}"))
+}
+
+#[test]
+fn each_line_of_a_mixed_file_is_read_by_the_mapping_that_knows_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let parts = [
+        ("okta-system-log", records("okta-system-log/system-log.json")),
+        ("entra-id", records("entra-id/graph.json")),
+        ("aws-cloudtrail", records("aws-cloudtrail/identity-center.json")),
+    ];
+    let longest = parts.iter().map(|(_, lines)| lines.len()).max().expect("three");
+    let mut lines: Vec<String> = Vec::new();
+    let mut alone = Vec::new();
+    for n in 0..longest {
+        lines.extend(parts.iter().filter_map(|(_, records)| records.get(n).cloned()));
+        lines.push(json!({"firewall": "deny", "n": n}).to_string());
+    }
+    lines.insert(7, "{\"eventType\": broken}".to_owned());
+    for (id, records) in &parts {
+        alone.extend(events(&written(folder.path(), &format!("{id}.jsonl"), &records.join("\n"))));
+    }
+    alone.sort();
+    let mixed = written(folder.path(), "siem.jsonl", &lines.join("\n"));
+    assert!(events(&mixed) == alone);
+    let report = read(mixed);
+    let paths: Vec<&str> = report.assessment.inputs.iter().map(|input| input.path.as_str()).collect();
+    assert_eq!(paths, ["siem.jsonl!/aws-cloudtrail", "siem.jsonl!/entra-id", "siem.jsonl!/okta-system-log"]);
+    for (id, records) in &parts {
+        let (others, broken) = if *id == "aws-cloudtrail" { (longest as u64, 1) } else { (0, 0) };
+        let input = of(&report, id);
+        assert_eq!(input.read, records.len() as u64 + others + broken, "{id}");
+        assert_eq!(input.rejected_reasons.get("bad-json").copied().unwrap_or_default(), broken);
+        let left = input.out_of_scope_reasons.get("of no source that was recognised in this file").copied();
+        assert_eq!(left.unwrap_or_default(), others);
+    }
+    // The number of a record is its number in the file.
+    let broken: Vec<u64> = report.rejected.iter().filter(|r| r.reason == "bad-json").map(|r| r.record).collect();
+    assert_eq!(broken, [8]);
+}
+
+#[test]
+fn a_second_source_far_down_is_seen() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let okta = records("okta-system-log/system-log.json");
+    let mut lines: Vec<String> = okta.iter().cycle().take(600).cloned().collect();
+    lines.extend(records("entra-id/graph.json").into_iter().cycle().take(300));
+    let report = read(written(folder.path(), "siem.jsonl", &lines.join("\n")));
+    assert_eq!(of(&report, "okta-system-log").read, 600);
+    assert_eq!(of(&report, "entra-id").read, 300);
+}
+
+#[test]
+fn what_shippers_and_searches_put_around_a_record_is_looked_through() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let okta = records("okta-system-log/system-log.json");
+    let plain = events(&written(folder.path(), "plain.jsonl", &okta.join("\n")));
+    assert!(plain.len() > 10);
+    let value = |record: &String| -> Value { serde_json::from_str(record).expect("JSON") };
+    let lines =
+        |around: &dyn Fn(&String) -> Value| okta.iter().map(|r| around(r).to_string() + "\n").collect::<String>();
+    let hits: Vec<Value> =
+        okta.iter().map(|r| json!({"_index": "logs", "_source": {"event": {"original": r}}})).collect();
+    for (name, text) in [
+        ("splunk.json", lines(&|r| json!({"preview": false, "offset": 1, "result": {"_raw": r, "host": "h"}}))),
+        ("results.json", json!({"results": okta.iter().map(|r| json!({"_raw": r})).collect::<Vec<_>>()}).to_string()),
+        ("original.ndjson", lines(&|r| json!({"@timestamp": "x", "event": {"original": r, "action": "y"}}))),
+        ("source.ndjson", lines(&|r| json!({"_index": "logs", "_source": value(r)}))),
+        ("hits.json", json!({"took": 1, "hits": {"total": {"value": 9}, "hits": hits}}).to_string()),
+        ("hec.json", lines(&|r| json!({"time": 1, "sourcetype": "okta", "event": value(r)}))),
+        ("docker.log", lines(&|r| json!({"log": format!("{r}\n"), "stream": "stdout"}))),
+        ("rfc5424.log", okta.iter().map(|r| format!("<34>1 2026-09-14T22:14:15Z siem okta - - - {r}\n")).collect()),
+        ("rfc3164.log", okta.iter().map(|r| format!("<13>Sep  4 22:14:15 siem okta[7]: {r}\n")).collect()),
+        ("messages", okta.iter().map(|r| format!("Sep 14 22:14:15 siem okta: {r}\n")).collect()),
+    ] {
+        let got = events(&written(folder.path(), name, &text));
+        assert!(got == plain, "{name}: {} of {} events", got.len(), plain.len());
+    }
+}
+
+#[test]
+fn the_vaults_syslog_is_read_as_it_is_sent() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "<5>1 2026-05-04T09:20:00Z VAULT - - - - LEEF:1.0|CyberArk|Vault|12.2|24|sev=5\tAction=CPM Change Password\tusrName=PasswordManager\tsrc=192.0.2.9\tFileName=Root\\svc-feed\tReason=ExpirationPeriod\n\
+        <5>1 2026-05-04T09:21:00Z VAULT CEF:0|Cyber-Ark|Vault|12.2|57|Reset User Password|5|act=Reset User Password suser=dana fname=Root\\\\svc-pay duser=svc-pay src=192.0.2.9\n";
+    let got = events(&written(folder.path(), "vault.log", text));
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got[0].contains("2026-05-04T09:20:00Z") && got[0].contains("svc-feed"), "{got:?}");
+    assert!(got[1].contains("password-reset") && got[1].contains("svc-pay"), "{got:?}");
+}
