@@ -152,7 +152,10 @@ fn without_values(text: &str, names: &Regex, goes: impl Fn(&str, &str) -> bool) 
     while let Some(name) = names.find_at(text, at) {
         let rest = &text[name.end()..];
         let (open, value) = value(rest);
-        if value.is_empty() || value == REMOVED || !goes(name.as_str(), value) {
+        // In "reset the password. password: x" the second word is no value but the name of one.
+        let another =
+            !name.as_str().contains([':', '=', '>']) && names.find(rest).is_some_and(|next| next.start() == 0);
+        if another || value.is_empty() || value == REMOVED || !goes(name.as_str(), value) {
             out.push_str(&text[at..name.end()]);
             at = name.end();
             continue;
@@ -259,6 +262,7 @@ mod tests {
             (r#"{"bypass_codes":["1234","5678"],"x":1}"#, r#"{"bypass_codes":[removed],"x":1}"#),
             (r#"{"password":"","x":"plain"}"#, r#"{"password":"","x":"plain"}"#),
             ("<Data Name=\"Password\">s p</Data>", "<Data Name=\"Password\">[removed] p</Data>"),
+            ("Reset the password. password: x y", "Reset the password. password: [removed] y"),
             ("userPassword:: aHVudGVyMg==", "userPassword:: [removed]"),
             ("GET /reset?recoveryToken=abc&x=1", "GET /reset?recoveryToken=[removed]&x=1"),
             ("https://ann:pw@idp.example/x", "https://[removed]idp.example/x"),

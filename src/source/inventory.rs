@@ -288,6 +288,17 @@ impl Inventory {
                 }
             };
             let unpacked = archive::unpack(&candidate.disk, &path, scratch.path()).map_err(failed)?;
+            if candidate.named && unpacked.members.is_empty() {
+                let first = unpacked.skipped.first().map(|(member, why)| format!("{member}: {why}"));
+                return Err(SourceError::Unrecognised {
+                    found: format!(
+                        "nothing in this archive can be read: {}",
+                        first.unwrap_or("it is empty".to_owned())
+                    ),
+                    path: candidate.disk,
+                    hint: "unpack it yourself and name what is to be read, or leave it out".to_owned(),
+                });
+            }
             self.skipped.extend(unpacked.skipped);
             for member in unpacked.members {
                 // A workbook of one sheet keeps its own name, and is what is hashed.
@@ -586,7 +597,7 @@ fn unknown_header(header: &[String]) -> String {
         !cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains(odd) && cell.chars().count() <= 60
     };
     let filled: Vec<&String> = header.iter().filter(|cell| !cell.is_empty()).collect();
-    if filled.len() < 2 || !filled.iter().all(|cell| name(cell)) {
+    if filled.len() < 2 || !filled.iter().all(name) {
         return format!(
             "no known header; its first line has {} and is not shown, as it may be data",
             match header.len() {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{assert_adds_up, audit, root};
 
-/// The records of a sample, one JSON text each.
+/// The records of a sample, one JSON text each; without the one of Okta's that lacks what Okta's records are known by.
 fn records(sample: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("tests/sources").join(sample)).expect("a sample");
     let values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
@@ -25,7 +25,8 @@ fn records(sample: &str) -> Vec<String> {
         },
         _ => Vec::new(),
     };
-    values.flat_map(|value| one(value.expect("JSON"))).map(|record| record.to_string()).collect()
+    let known = |record: &String| !sample.starts_with("okta") || record.contains("\"eventType\":");
+    values.flat_map(|value| one(value.expect("JSON"))).map(|record| record.to_string()).filter(known).collect()
 }
 
 fn written(folder: &Path, name: &str, text: &str) -> PathBuf {

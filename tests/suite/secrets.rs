@@ -174,7 +174,7 @@ fn planted_secrets_reach_no_output() {
     let report = audit(std::slice::from_ref(&inputs), Config::default()).unwrap_or_else(|error| panic!("{error}"));
     assert_adds_up(&report);
     let accepted: u64 = report.assessment.inputs.iter().map(|input| input.accepted).sum();
-    assert!(accepted > 1_000 && report.rejected.len() > 300, "{accepted} accepted, {} rejected", report.rejected.len());
+    assert!(accepted > 500 && report.rejected.len() > 300, "{accepted} accepted, {} rejected", report.rejected.len());
     assert!(report.findings.len() > 100);
     let html = |a: &Assessment, f: &[Finding]| render::html::render(a, f).map_err(|e| e.to_string());
     let bundle = Bundle {
