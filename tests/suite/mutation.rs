@@ -379,12 +379,12 @@ fn configs(n: usize, seed: u64) {
 
 #[test]
 fn damaged_files_of_every_container_are_accounted_for() {
-    run(480, 1);
+    run(240, 1);
 }
 
 #[test]
 fn damaged_mappings_checks_and_configs_are_refused() {
-    configs(400, 1);
+    configs(200, 1);
 }
 
 #[test]
