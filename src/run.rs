@@ -312,13 +312,26 @@ fn read(
     let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.original.clone()).collect();
     // Members of archives are hashed after they were read: none of them may go before.
     let _scratch = inventory.scratch.clone();
-    let reading = source::read_all(inventory, &request.config, &tell)?;
+    // A file is hashed by one thread. One that is most of the input would be waited for, unless it is begun with.
+    let most = inventory.files.iter().position(|f| f.bytes > total / 2);
+    let (reading, first) = rayon::join(
+        || source::read_all(inventory, &request.config, &tell),
+        || most.map(|i| hash(&disks[i], request.input_hash)).transpose(),
+    );
+    let (reading, first) = (reading?, first?);
     // Settling has work for one thread only.
     let (settled, hashes) = rayon::join(
         || settle::settle(reading, request.config.zone()),
-        || disks.par_iter().map(|path| hash(path, request.input_hash)).collect::<Result<_, _>>(),
+        || {
+            let rest = disks.par_iter().enumerate().filter(|(i, _)| Some(*i) != most);
+            rest.map(|(_, path)| hash(path, request.input_hash)).collect::<Result<Vec<_>, _>>()
+        },
     );
-    Ok((settled, hashes?))
+    let mut hashes = hashes?;
+    if let (Some(i), Some(first)) = (most, first) {
+        hashes.insert(i, first);
+    }
+    Ok((settled, hashes))
 }
 
 fn hash(path: &Path, how: InputHash) -> Result<Option<String>, SourceError> {
