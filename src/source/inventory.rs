@@ -1,6 +1,7 @@
 //! Which files there are, and what each of them is: decided from content, or by the config.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 use super::carrier::{self, Carrier, Shape};
 use super::mapping::SourceMapping;
-use super::{SourceError, archive, container, excerpt};
+use super::{SourceError, archive, container, excerpt, siblings};
 use crate::config::{Config, Placed};
 use crate::mappings::Mappings;
 use crate::table::Table;
@@ -19,6 +20,10 @@ use crate::text::fold;
 
 /// Bytes of a file that recognition looks at.
 const HEAD: usize = 1 << 20;
+/// Bytes of a file that are looked at where its siblings are known.
+const FOLLOWS: usize = 32 << 10;
+/// And how many of its records.
+const FIRST_OF_FOLLOWERS: usize = 4;
 /// Records of a file that recognition looks at.
 const FIRST: usize = 50;
 
@@ -109,6 +114,12 @@ struct Membership {
     original: PathBuf,
 }
 
+/// What a file is, and what is done to it beyond unpacking, in words.
+struct Decided {
+    decision: Decision,
+    manner: Option<String>,
+}
+
 impl Inventory {
     /// Walks `paths` and recognises every file.
     ///
@@ -192,14 +203,34 @@ impl Inventory {
         }
         let rules: Vec<Option<usize>> =
             seen.iter().map(|(path, candidate)| candidate.rule(path, config, &inputs_at, &base)).collect();
-        let recognised: Vec<Decision> = seen
+        let decide = |i: usize| {
+            let (path, candidate) = &seen[i];
+            let wanted = rules[i].and_then(|r| config.inputs[r].mapping.as_deref());
+            let decision = inventory.recognise(&candidate.disk, &place(path, &candidate.disk), wanted);
+            let known = matches!(decision, Ok(Ok(_)));
+            Decided {
+                decision,
+                manner: if known { container::manner(&candidate.disk).unwrap_or_default() } else { None },
+            }
+        };
+        let leaders = siblings::leaders(seen.iter().map(|(path, _)| path.as_str()));
+        let mut decided: Vec<Option<Decided>> =
+            leaders.par_iter().enumerate().map(|(i, leader)| leader.is_none().then(|| decide(i))).collect();
+        let followers: Vec<(usize, Decided)> = leaders
             .par_iter()
-            .zip(&rules)
-            .map(|((path, candidate), rule)| {
-                let wanted = rule.and_then(|r| config.inputs[r].mapping.as_deref());
-                inventory.recognise(&candidate.disk, &place(path, &candidate.disk), wanted)
+            .enumerate()
+            .filter_map(|(i, leader)| Some((i, (*leader)?)))
+            .map(|(i, leader)| {
+                let same_rule = rules[i] == rules[leader];
+                let like = decided[leader].as_ref().filter(|_| same_rule);
+                let alike = like.and_then(|leader_is| inventory.follow(&seen[i].1.disk, leader_is, &seen[leader].0));
+                (i, alike.unwrap_or_else(|| decide(i)))
             })
             .collect();
+        for (i, decision) in followers {
+            decided[i] = Some(decision);
+        }
+        let recognised: Vec<Decided> = decided.into_iter().flatten().collect();
         // A named archive of which nothing can be read is as wrong as a named file.
         let mut barren: BTreeMap<PathBuf, String> = BTreeMap::new();
         for (((path, candidate), rule), recognised) in seen.into_iter().zip(rules).zip(recognised) {
@@ -209,9 +240,9 @@ impl Inventory {
             let wanted = rule.and_then(|r| config.inputs[r].mapping.as_deref());
             let original = candidate.member.as_ref().map_or(&candidate.disk, |member| &member.original).clone();
             let bytes = std::fs::metadata(&original).map(|m| m.len()).unwrap_or(0);
-            match recognised? {
+            let Decided { decision, manner } = recognised;
+            match decision? {
                 Ok((as_what, mut because)) => {
-                    let manner = container::manner(&candidate.disk).unwrap_or_default();
                     let note = candidate.member.as_ref().and_then(|member| member.note.clone());
                     for told in note.into_iter().chain(manner) {
                         because = format!("{because}; {told}");
@@ -315,6 +346,27 @@ impl Inventory {
         }
         out.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
         Ok(out)
+    }
+
+    /// The same of a file whose name differs from that of `leader` in digits alone, if its first records are of the same
+    /// kind; null where it is not, or where that is not to be seen.
+    fn follow(&self, disk: &Path, leader_is: &Decided, leader: &str) -> Option<Decided> {
+        let Ok(Ok((Recognised::SourceJson(m, shape), _))) = &leader_is.decision else { return None };
+        // Lines of several sources are told by looking further down; the records of one array are of one source.
+        if shape.envelope.is_none() || shape.carrier.is_some() || !shape.among.is_empty() || leader_is.manner.is_some()
+        {
+            return None;
+        }
+        let mut head = Vec::with_capacity(FOLLOWS);
+        container::unpacked(disk).ok()?.take(FOLLOWS as u64).read_to_end(&mut head).ok()?;
+        let first = carrier::first_records(&head, shape.envelope.as_deref(), FIRST_OF_FOLLOWERS);
+        let fits = |record| self.mappings[*m].record_weight(record).is_some();
+        if first.is_empty() || !first.iter().all(fits) {
+            return None;
+        }
+        let because = format!("its first records are like those of {leader}, whose name differs in digits alone");
+        let decision = Ok(Ok((Recognised::SourceJson(*m, shape.clone()), because)));
+        Some(Decided { decision, manner: None })
     }
 
     fn recognise(&self, disk: &Path, place: &Path, wanted: Option<&str>) -> Decision {

@@ -21,6 +21,7 @@ pub mod mapping;
 mod parquet;
 mod pump;
 pub mod read;
+mod siblings;
 mod syslog;
 mod xml;
 

@@ -1,7 +1,7 @@
 //! Files that a machine wrote in great number under names that differ in digits alone: objects of a bucket, a file an hour.
 //!
-//! One of them is recognised as any file is. Of the others one record is asked whether it is of the same kind; where it is
-//! not, that file is recognised as any file is.
+//! One of them is recognised as any file is. Of the others a few records are asked whether they are of the same kind; where
+//! one is not, that file is recognised as any file is.
 
 use std::collections::BTreeMap;
 
@@ -42,9 +42,13 @@ mod tests {
 
     #[test]
     fn names_that_differ_in_digits_follow_the_first() {
-        assert_eq!(pattern("logs/123_CloudTrail_us-east-1_20260701T0005Z_aB3.json.gz"), "logs/#_CloudTrail_us-east-#_#_#.json.gz");
+        assert_eq!(
+            pattern("logs/123_CloudTrail_us-east-1_20260701T0005Z_aB3.json.gz"),
+            "logs/#_CloudTrail_us-east-#_#_#.json.gz"
+        );
         assert_eq!(pattern("Jörg-7.csv"), "Jörg-#.csv");
-        let paths: Vec<String> = (0..MANY).map(|n| format!("a/{n}.json")).chain((1..MANY).map(|n| format!("b/{n}.json"))).collect();
+        let paths: Vec<String> =
+            (0..MANY).map(|n| format!("a/{n}.json")).chain((1..MANY).map(|n| format!("b/{n}.json"))).collect();
         let leaders = leaders(paths.iter().map(String::as_str));
         assert_eq!(leaders[0], None);
         assert!(leaders[1..MANY].iter().all(|l| *l == Some(0)));

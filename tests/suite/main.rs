@@ -19,6 +19,7 @@ mod proof;
 mod raw_folder;
 mod registry;
 mod secrets;
+mod siblings;
 mod site;
 mod sources;
 
