@@ -47,7 +47,12 @@ fn is_tar(head: &[u8]) -> bool {
 }
 
 fn packed_tar(path: &Path, head: &[u8]) -> bool {
-    container::is_packed(head) && container::head(path, 600).is_ok_and(|head| is_tar(&head))
+    let start = || -> io::Result<Vec<u8>> {
+        let mut head = Vec::with_capacity(600);
+        container::unpacked(path)?.take(600).read_to_end(&mut head)?;
+        Ok(head)
+    };
+    container::is_packed(head) && start().is_ok_and(|head| is_tar(&head))
 }
 
 /// Unpacks an archive and the archives within it into `folder`, members in the order of their labels.

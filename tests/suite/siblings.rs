@@ -13,7 +13,7 @@ use crate::{assert_adds_up, audit};
 fn cloudtrail(n: usize) -> Value {
     json!({
         "eventVersion": "1.09", "eventID": format!("e-{n}"), "eventTime": "2026-07-01T10:00:00Z",
-        "eventSource": "iam.amazonaws.com", "eventName": if n % 3 == 0 { "CreateAccessKey" } else { "GetUser" },
+        "eventSource": "iam.amazonaws.com", "eventName": if n.is_multiple_of(3) { "CreateAccessKey" } else { "GetUser" },
         "awsRegion": "us-east-1", "recipientAccountId": "123456789012", "eventType": "AwsApiCall",
         "userIdentity": {"type": "IAMUser", "userName": "ann", "accountId": "123456789012"},
         "requestParameters": {"userName": format!("user-{n}")},
@@ -64,7 +64,10 @@ fn what_is_unlike_its_siblings_is_recognised_by_itself() {
         "one of those left out has no record, the other one that is broken"
     );
     let resets: u64 = inputs.iter().filter(|i| i.mapping == "aws-cloudtrail").map(|i| i.accepted).sum();
-    let wanted =
-        (0..100).filter(|n| !(40..=42).contains(n)).flat_map(|n| [2 * n, 2 * n + 1]).filter(|n| n % 3 == 0).count();
+    let wanted = (0..100)
+        .filter(|n| !(40..=42).contains(n))
+        .flat_map(|n| [2 * n, 2 * n + 1])
+        .filter(|n: &usize| n.is_multiple_of(3))
+        .count();
     assert_eq!(resets as usize, wanted);
 }
