@@ -48,7 +48,7 @@ impl View {
     }
 }
 
-const TOP: [&str; 14] = [
+const TOP: [&str; 15] = [
     "as_of",
     "since",
     "until",
@@ -61,6 +61,7 @@ const TOP: [&str; 14] = [
     "config_at",
     "inputs_at",
     "input",
+    "coverage",
     "policy",
     "waiver",
 ];
@@ -76,6 +77,7 @@ const INPUT: [&str; 10] = [
     "expected_records",
     "optional",
 ];
+const COVERAGE: [&str; 3] = ["system", "since", "until"];
 const WAIVER: [&str; 8] = ["id", "checks", "where", "reason", "requested_by", "approved_by", "starts_on", "expires_on"];
 const WEEKDAYS: [(&str, &str); 7] = [
     ("mon", "monday"),
@@ -149,6 +151,8 @@ pub struct Config {
     pub placed: Option<Placed>,
     /// `[[input]]` in config order; the first that matches a file wins whole.
     pub inputs: Vec<InputRule>,
+    /// `[[coverage]]`: which time the inputs of a system are about.
+    pub coverage: Vec<CoverageRule>,
     /// Thresholds, lists and tables of `[policy]`, defaults included.
     pub policy: Policy,
     /// `[[waiver]]` in config order.
@@ -210,6 +214,17 @@ pub struct InputRule {
     pub optional: bool,
     /// 1-based line of the rule.
     pub line: usize,
+}
+
+/// One `[[coverage]]`: the time that the inputs of a system are known to be about, whatever their records show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoverageRule {
+    /// The system, folded.
+    pub system: String,
+    /// From when; null is since ever.
+    pub since: Option<i64>,
+    /// Until when, exclusive; null is `as_of`.
+    pub until: Option<i64>,
 }
 
 /// One `[[waiver]]`: a declared exception. All keys are needed.
@@ -594,6 +609,7 @@ impl Default for Config {
             mappings: Vec::new(),
             placed: None,
             inputs: Vec::new(),
+            coverage: Vec::new(),
             policy: Policy::default(),
             waivers: Vec::new(),
         }
@@ -751,6 +767,7 @@ fn home_of(key: &str) -> Option<&'static str> {
 fn keys_of(section: &str) -> String {
     match section {
         "[[waiver]]" => format!("a waiver needs {}", listed(&WAIVER, "and")),
+        "[[coverage]]" => "a coverage names its system as the log does".to_owned(),
         _ => "an input is named by a glob, relative to the config".to_owned(),
     }
 }
@@ -966,6 +983,16 @@ fn read_config(document: &Document<'_>, root: &DeTable<'_>) -> Result<Config, Co
     if let Some(item) = top.get("input") {
         config.inputs = item.sections("[[input]]")?.iter().map(read_input).collect::<Result<_, _>>()?;
     }
+    if let Some(item) = top.get("coverage") {
+        for section in item.sections("[[coverage]]")? {
+            let rule = read_coverage(&section, zone)?;
+            if config.coverage.iter().any(|other| other.system == rule.system) {
+                let message = format!("the coverage of {} stands twice", quoted(&rule.system));
+                return Err(section.need("system")?.error(message, "say once from when until when it is covered"));
+            }
+            config.coverage.push(rule);
+        }
+    }
     if let Some(section) = top.table("policy", "[policy]")? {
         config.policy = read_policy(&section)?;
     }
@@ -1050,6 +1077,23 @@ pub(crate) fn parse_age(text: &str) -> Option<i64> {
         .find(|(name, _)| *name == unit.trim())
         .and_then(|(_, each)| digits.parse::<i64>().ok()?.checked_mul(*each))
         .filter(|age| (1..=36_525 * DAY).contains(age))
+}
+
+fn read_coverage(section: &Section<'_>, zone: Tz) -> Result<CoverageRule, ConfigError> {
+    section.only(&COVERAGE)?;
+    let instant = |key: &str| section.get(key).map(|item| item.instant(zone)).transpose();
+    let rule = CoverageRule {
+        system: fold(section.need("system")?.text()?),
+        since: instant("since")?,
+        until: instant("until")?,
+    };
+    if let (Some(since), Some(until), Some(item)) = (rule.since, rule.until, section.get("until"))
+        && since >= until
+    {
+        let found = format!("`until` is {}, expected an instant after `since`", time::format_instant(until));
+        return Err(item.error(found, "the period is [since, until): `until` is the first instant outside it"));
+    }
+    Ok(rule)
 }
 
 fn read_waiver(section: &Section<'_>) -> Result<WaiverRule, ConfigError> {
@@ -1272,6 +1316,12 @@ impl Config {
             out.given("expected_records", rule.expected_records.map(|count| count.to_string()));
             out.key("optional", rule.optional.to_string());
         }
+        for rule in &self.coverage {
+            out.table("[[coverage]]");
+            out.key("system", literal(&rule.system));
+            out.given("since", rule.since.map(instant));
+            out.given("until", rule.until.map(instant));
+        }
         self.policy.write(&mut out);
         for rule in &self.waivers {
             out.table("[[waiver]]");
@@ -1419,6 +1469,11 @@ max_age = "36h"
 expected_records = 1204
 optional = true
 
+[[coverage]]
+system = "Okta"
+since = 2026-06-20
+until = "2026-10-05T00:00:00Z"
+
 [[input]]
 path = "./exports/[ab]?.json"
 snapshot = "2026-08-02"
@@ -1531,6 +1586,13 @@ expires_on = 2026-12-31
         let placed = Placed { config_at: String::new(), inputs_at: "exports".to_owned() };
         assert_eq!(config.placed, Some(placed));
 
+        let coverage = &config.coverage[0];
+        // Midnight in London, where it is summer.
+        let said = [coverage.since, coverage.until].map(|at| at.map(time::format_instant));
+        assert_eq!(
+            (coverage.system.as_str(), said),
+            ("okta", ["2026-06-19T23:00:00Z", "2026-10-05T00:00:00Z"].map(|t| Some(t.to_owned())))
+        );
         let input = &config.inputs[0];
         assert_eq!(input.mapping.as_deref(), Some("workday-report"));
         assert_eq!(input.timezone, Some(Tz::America__New_York));
@@ -1541,7 +1603,7 @@ expires_on = 2026-12-31
         assert_eq!(input.max_age, Some(36 * HOUR));
         assert_eq!(input.expected_records, Some(1204));
         assert!(input.optional);
-        assert_eq!((input.line, config.inputs[1].line), (14, 26));
+        assert_eq!((input.line, config.inputs[1].line), (14, 31));
         assert_eq!(config.inputs[1].snapshot, Some(date("2026-08-02")));
 
         let policy = &config.policy;
@@ -1573,8 +1635,13 @@ expires_on = 2026-12-31
 
     #[test]
     fn the_full_sample_sets_every_key_there_is() {
-        for key in
-            TOP.into_iter().chain(INPUT).chain(WAIVER).chain(POLICY_OTHERS).chain(SCALARS.map(|scalar| scalar.name))
+        for key in TOP
+            .into_iter()
+            .chain(INPUT)
+            .chain(COVERAGE)
+            .chain(WAIVER)
+            .chain(POLICY_OTHERS)
+            .chain(SCALARS.map(|scalar| scalar.name))
         {
             assert!(FULL.contains(key), "{key}");
         }

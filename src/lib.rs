@@ -46,6 +46,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod fact;
+pub mod hours;
 pub mod identity;
 pub mod lake;
 pub mod mappings;

@@ -12,11 +12,14 @@ use sha2::{Digest, Sha256};
 use crate::rows::Rows;
 use crate::source::{Fate, Input, Reading, RejectedRecord, excerpt};
 use crate::table::{Table, account, credential, event, person, ticket, workload};
-use crate::text::{EMPTY, Interner, Sight, TextId, Texts, slot};
-use crate::time::{self, MINUTE};
+use crate::text::{EMPTY, Interner, Sight, TextId, Texts, fold, slot};
+use crate::time::{self, MINUTE, SECOND};
 
 /// Records of one act lie at most this long after the earliest of them.
 const ONE_ACT: i64 = 15 * MINUTE;
+/// Clocks of two feeds that tell of one act are at most this far apart. Microsoft's audit logs and Okta's agents stamp within a
+/// second or two; somebody who does the same to the same account twice in half a minute is told apart by each feed.
+pub const ONE_ACT_TWICE: i64 = 30 * SECOND;
 /// A missing start is "since ever".
 pub const SINCE_EVER: i64 = i64::MIN / 4;
 
@@ -63,6 +66,8 @@ pub struct Period {
 pub struct Settled {
     /// Every text.
     pub texts: Texts,
+    /// Acts that two feeds tell: the row that stands, and the one that was merged into it; in order.
+    pub told_twice: Vec<(u32, u32)>,
     /// Event rows; only those in `event_rows` stand.
     pub events: Rows,
     /// Events that stand, in order of appearance.
@@ -126,8 +131,10 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
     let account = |r: usize| (texts.folded(accounts.text(account::ACCOUNT, r)), accounts.text(account::SYSTEM, r));
     let of_accounts = self::firsts(&texts, &accounts, account);
     let mut desk = Desk { texts: &texts, inputs: &mut inputs, rejected: &mut rejected };
-    let unique = desk.unique(&events, of_events);
-    let event_rows = desk.merge_events(&mut events, unique);
+    let mut told_twice = Vec::new();
+    let unique = desk.unique_events(&mut events, of_events, &mut told_twice);
+    let event_rows = desk.merge_events(&mut events, unique, &mut told_twice);
+    told_twice.sort_unstable();
     let workload_rows = desk.unique(&workloads, of_workloads);
     for &r in &workload_rows {
         desk.count(&workloads, r, Fate::Accepted);
@@ -171,6 +178,7 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
     }
     Settled {
         texts,
+        told_twice,
         events,
         event_rows,
         workloads,
@@ -274,6 +282,15 @@ struct Snapshot {
     never_used_since: Option<usize>,
 }
 
+/// A cell becomes that of another row, where that has one.
+fn overwrite(rows: &mut Rows, column: usize, row: usize, from: usize) {
+    if rows.is_null(column, row) {
+        rows.fill(column, row, from);
+    } else if !rows.is_null(column, from) {
+        rows.copy(column, row, from);
+    }
+}
+
 /// For each row the first row with its key: (a text, a system).
 fn firsts(texts: &Texts, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Vec<u32> {
     // Arrays by text number instead of a hash table: ids are dense, and the same id in two systems is rare.
@@ -332,6 +349,160 @@ impl Desk<'_> {
         stand
     }
 
+    /// As [`Desk::unique`], but that a vendor's renderings of one record may differ: they are one.
+    fn unique_events(&mut self, events: &mut Rows, firsts: Vec<u32>, told_twice: &mut Vec<(u32, u32)>) -> Vec<u32> {
+        let mut stand = Vec::with_capacity(events.len());
+        for (row, first) in firsts.into_iter().enumerate() {
+            let row = row as u32;
+            if first == row {
+                stand.push(row);
+            } else if self.same(events, first, row) {
+                self.count(events, row, Fate::Duplicate);
+            } else if let Some(rendering) = self.rendering(events, first, row) {
+                if rendering == first {
+                    // The one that is rendered otherwise says what is so, wherever its file lies.
+                    (0..event::COLUMNS.len()).for_each(|c| overwrite(events, c, first as usize, row as usize));
+                } else {
+                    (0..event::COLUMNS.len()).for_each(|c| events.fill(c, first as usize, row as usize));
+                }
+                events.reported[first as usize] |= events.reported[row as usize];
+                self.count(events, row, Fate::Merged);
+                told_twice.push((first, row));
+            } else {
+                self.conflicting(events, row);
+            }
+        }
+        stand
+    }
+
+    /// Which of two rows with one id is the other in another rendering; null where they are no such pair.
+    fn rendering(&self, events: &Rows, a: u32, b: u32) -> Option<u32> {
+        let (x, y) = (a as usize, b as usize);
+        let name = |r: usize| self.texts.folded(events.text(event::TARGET, r));
+        let alike = events.code(event::ACTION, x) == events.code(event::ACTION, y) && name(x) == name(y);
+        let apart = events.instant(event::OCCURRED_AT, x)?.abs_diff(events.instant(event::OCCURRED_AT, y)?);
+        if !alike || apart > ONE_ACT_TWICE as u64 {
+            return None;
+        }
+        let of = |r: usize| &self.inputs[events.file[r] as usize];
+        let renders = |a: usize, b: usize| of(a).renders.contains(&of(b).mapping);
+        if renders(y, x) {
+            Some(b)
+        } else if renders(x, y) {
+            Some(a)
+        } else {
+            None
+        }
+    }
+
+    /// The feeds whose events a row tells once more.
+    fn repeats(&self, events: &Rows, row: usize) -> &[String] {
+        let input = &self.inputs[events.file[row] as usize];
+        input.asides.get(&events.record[row]).unwrap_or(&input.repeats)
+    }
+
+    /// Events of feeds that repeat each other: of one system, target and action and at most [`ONE_ACT_TWICE`] apart. Each is merged
+    /// with the nearest of the other feed and with no other, so that two acts stay two.
+    fn tell_once(&mut self, events: &mut Rows, rows: &[u32], told_twice: &mut Vec<(u32, u32)>) -> BTreeSet<u32> {
+        let mut gone = BTreeSet::new();
+        let at = |events: &Rows, r: u32| events.instant(event::OCCURRED_AT, r as usize).unwrap_or(0);
+        // A feed is a mapping, or those records of it that repeat others of it.
+        let feed = |desk: &Self, r: u32| {
+            let input = &desk.inputs[events.file[r as usize] as usize];
+            (input.mapping.clone(), input.asides.contains_key(&events.record[r as usize]))
+        };
+        let mut groups: HashMap<(TextId, TextId, u8), Vec<u32>> = HashMap::new();
+        for &r in rows {
+            let row = r as usize;
+            if self.inputs[events.file[row] as usize].mapping == "canonical" {
+                continue;
+            }
+            let target = self.texts.folded(events.text(event::TARGET, row));
+            groups
+                .entry((events.text(event::SYSTEM, row), target, events.code(event::ACTION, row)))
+                .or_default()
+                .push(r);
+        }
+        let mut pairs: Vec<(u64, i64, u32, u32)> = Vec::new();
+        let mut groups: Vec<Vec<u32>> = groups.into_values().filter(|group| group.len() > 1).collect();
+        groups.sort_unstable();
+        for mut group in groups {
+            group.sort_by_key(|&r| (at(events, r), r));
+            for (i, &early) in group.iter().enumerate() {
+                let near =
+                    group[i + 1..].iter().take_while(|&&late| at(events, late) - at(events, early) <= ONE_ACT_TWICE);
+                for &late in near {
+                    let (a, b) = (feed(self, early), feed(self, late));
+                    let tells = |of: u32, other: &(String, bool)| {
+                        !other.1 && self.repeats(events, of as usize).contains(&other.0)
+                    };
+                    // Which of the two is repeated, and stands.
+                    let pair = if a == b {
+                        continue;
+                    } else if tells(late, &a) {
+                        (early, late)
+                    } else if tells(early, &b) {
+                        (late, early)
+                    } else {
+                        continue;
+                    };
+                    if self.may_be_one(events, early as usize, late as usize) {
+                        let apart = at(events, late).abs_diff(at(events, early));
+                        pairs.push((apart, at(events, early), pair.0, pair.1));
+                    }
+                }
+            }
+        }
+        // Nearest first; what decides between equals is what the records say, not where their files lie.
+        let id = |r: u32| self.texts.get(events.text(event::EVENT_ID, r as usize));
+        pairs.sort_by(|a, b| (a.0, a.1, id(a.2), id(a.3), a.2, a.3).cmp(&(b.0, b.1, id(b.2), id(b.3), b.2, b.3)));
+        let mut taken: BTreeSet<(u32, (String, bool))> = BTreeSet::new();
+        let mut joined = Vec::new();
+        for (_, _, stands, goes) in pairs {
+            let (of_stands, of_goes) = (feed(self, stands), feed(self, goes));
+            if gone.contains(&stands) || gone.contains(&goes) || taken.contains(&(stands, of_goes.clone())) {
+                continue;
+            }
+            // What others were merged into would have to take them along.
+            if joined.iter().any(|(other, _)| *other == goes) {
+                continue;
+            }
+            taken.insert((stands, of_goes));
+            taken.insert((goes, of_stands));
+            gone.insert(goes);
+            joined.push((stands, goes));
+        }
+        for &(stands, goes) in &joined {
+            let (first, row) = (stands as usize, goes as usize);
+            if events.code(event::OUTCOME, first) == event::OUTCOMES.len() as u8 {
+                events.set_code(event::OUTCOME, first, 0);
+            }
+            let name = |r: usize| self.texts.folded(events.text(event::EXECUTOR, r));
+            // In which role somebody acted is not said by a feed that names somebody else, as the account of an agent.
+            let other = name(first) != EMPTY && name(first) != name(row);
+            for column in (0..event::COLUMNS.len()).filter(|column| !(other && *column == event::EXECUTOR_KIND)) {
+                events.fill(column, first, row);
+            }
+            events.reported[first] |= events.reported[row];
+        }
+        told_twice.append(&mut joined);
+        gone
+    }
+
+    /// Nothing that two events say of themselves tells them apart.
+    fn may_be_one(&self, events: &Rows, a: usize, b: usize) -> bool {
+        let credential = |c: usize| {
+            let (x, y) = (events.text(c, a), events.text(c, b));
+            x == EMPTY || y == EMPTY || fold(self.texts.get(x)) == fold(self.texts.get(y))
+        };
+        let (x, y) = (events.code(event::OUTCOME, a), events.code(event::OUTCOME, b));
+        let failed = |code: u8| code == event::FAILURE;
+        let succeeded = |code: u8| matches!(code, 0 | event::SUCCESS);
+        credential(event::NEW_CREDENTIAL)
+            && credential(event::OLD_CREDENTIAL)
+            && !(failed(x) && succeeded(y) || succeeded(x) && failed(y))
+    }
+
     fn conflicting(&mut self, rows: &Rows, row: u32) {
         let r = row as usize;
         self.count(rows, row, Fate::Rejected);
@@ -385,7 +556,8 @@ impl Desk<'_> {
     }
 
     /// Records of one act: same system, correlation, target and action, at most 15 minutes after the earliest of them.
-    fn merge_events(&mut self, events: &mut Rows, rows: Vec<u32>) -> Vec<u32> {
+    /// Then what two feeds tell of one act.
+    fn merge_events(&mut self, events: &mut Rows, rows: Vec<u32>, told_twice: &mut Vec<(u32, u32)>) -> Vec<u32> {
         let mut correlated: Vec<u32> =
             rows.iter().copied().filter(|&r| events.text(event::CORRELATION_ID, r as usize) != EMPTY).collect();
         let at = |events: &Rows, r: u32| events.instant(event::OCCURRED_AT, r as usize).unwrap_or(0);
@@ -419,6 +591,10 @@ impl Desk<'_> {
                     }
                 }
             }
+        }
+        if self.inputs.iter().any(|input| !(input.repeats.is_empty() && input.asides.is_empty())) {
+            let left: Vec<u32> = rows.iter().copied().filter(|r| !merged.contains(r)).collect();
+            merged.append(&mut self.tell_once(events, &left, told_twice));
         }
         let mut stand = Vec::with_capacity(rows.len() - merged.len());
         for r in rows {

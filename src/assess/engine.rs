@@ -17,6 +17,7 @@ use super::waiver::{State, Waiver};
 use crate::check::catalogue::{Catalogue, Check};
 use crate::check::predicate::Columns;
 use crate::check::{Control, Severity, SubjectKind, Verdict};
+use crate::fact::coverage::{self, Extent, Short};
 use crate::fact::{
     CredentialCompute, CredentialSubject, Fact, Registry, ResetCompute, ResetSubject, Value, World, credential_fact,
     credential_facts, policy_unit, record, reset_fact, reset_facts, revocation,
@@ -77,6 +78,10 @@ pub struct Judged {
     pub checks: Vec<Counts>,
     /// By check: missing fact → subjects.
     pub missing: Vec<BTreeMap<String, u64>>,
+    /// By check: for want of how much log subjects could not be judged.
+    pub short: Vec<BTreeMap<Short, u64>>,
+    /// By check: what a table does not hold of the time around subjects that passed.
+    pub beyond: Vec<BTreeMap<Short, u64>>,
     /// By control, in order.
     pub controls: Vec<Counts>,
     /// By framework and requirement.
@@ -128,6 +133,10 @@ trait Block {
     fn value(&self, fact: &str, i: usize) -> Option<(Value, crate::fact::Unit)>;
     fn facts(&self, i: usize) -> BTreeMap<String, serde_json::Value>;
     fn describe(&self, i: usize) -> Described;
+    /// The log that does not reach as far as a fact looks.
+    fn short(&self, fact: &str, i: usize) -> Option<Short>;
+    /// What tables hold around each subject.
+    fn extents(&self) -> Vec<Option<Extent>>;
     /// Role → place of each record that took part.
     fn sources(&self, i: usize) -> BTreeMap<String, String>;
 }
@@ -230,11 +239,29 @@ impl Block for Resets<'_> {
         }
     }
 
+    fn short(&self, fact: &str, i: usize) -> Option<Short> {
+        coverage::short(fact, &self.0[i])
+    }
+
+    fn extents(&self) -> Vec<Option<Extent>> {
+        Extent::of(&self.0)
+    }
+
     fn sources(&self, i: usize) -> BTreeMap<String, String> {
         let s = &self.0[i];
         let (world, events) = (s.world, &s.world.settled.events);
         let mut sources = BTreeMap::new();
         sources.insert("event".to_owned(), place(world, events.file[s.row], events.record[s.row]));
+        let twice = &world.settled.told_twice;
+        let from = twice.partition_point(|pair| (pair.0 as usize) < s.row);
+        let again: Vec<String> = twice[from..]
+            .iter()
+            .take_while(|pair| pair.0 as usize == s.row)
+            .map(|pair| place(world, events.file[pair.1 as usize], events.record[pair.1 as usize]))
+            .collect();
+        if !again.is_empty() {
+            sources.insert("event, told again".to_owned(), again.join(", "));
+        }
         if let Some(row) = record::approval(s).ticket {
             let tickets = &world.settled.tickets;
             sources.insert("ticket".to_owned(), place(world, tickets.file[row], tickets.record[row]));
@@ -277,6 +304,14 @@ impl Block for Credentials<'_> {
             source_file: world.settled.inputs[rows.file[s.row] as usize].path.clone(),
             source_record: u64::from(rows.record[s.row]),
         }
+    }
+
+    fn short(&self, _: &str, _: usize) -> Option<Short> {
+        None
+    }
+
+    fn extents(&self) -> Vec<Option<Extent>> {
+        Vec::new()
     }
 
     fn sources(&self, i: usize) -> BTreeMap<String, String> {
@@ -436,6 +471,8 @@ impl<'j> Judge<'j> {
         Judged {
             checks: vec![Counts::default(); self.catalogue.checks.len()],
             missing: vec![BTreeMap::new(); self.catalogue.checks.len()],
+            short: vec![BTreeMap::new(); self.catalogue.checks.len()],
+            beyond: vec![BTreeMap::new(); self.catalogue.checks.len()],
             controls: vec![Counts::default(); Control::ALL.len()],
             requirements: self.frameworks.iter().map(|f| vec![Counts::default(); f.requirements.len()]).collect(),
             waivers: vec![(0, 0); self.waivers.len()],
@@ -458,6 +495,7 @@ impl<'j> Judge<'j> {
         };
         let scopes: Vec<Vec<_>> =
             self.frameworks.iter().map(|f| f.requirements.iter().map(&mut scope).collect()).collect();
+        let extents = block.extents();
         let mut marks: Vec<Option<Vec<Mark>>> = vec![None; self.catalogue.checks.len()];
         for (c, check) in self.catalogue.checks.iter().enumerate() {
             if check.subject != B::KIND {
@@ -475,6 +513,7 @@ impl<'j> Judge<'j> {
             }
             self.failures(block, check, &columns, &scopes, &mut column, &mut out);
             self.indeterminate(check, &columns, &applies, &column, &mut out.missing[c]);
+            self.uncovered(block, check, &column, &extents, (&mut out.short[c], &mut out.beyond[c]));
             tally(&mut out.checks[c], &column);
             marks[c] = Some(column);
         }
@@ -645,6 +684,34 @@ impl<'j> Judge<'j> {
             for name in facts {
                 let gap = columns.gap(name);
                 count(missing, name, others.iter().filter(|&&i| gap[i]).count());
+            }
+        }
+    }
+
+    /// Where a check looks at more of a log than there is: subjects that could not be judged for it, and passes that rest on a
+    /// table which may have been cut there.
+    fn uncovered<B: Block>(
+        &self,
+        block: &B,
+        check: &Check,
+        column: &[Mark],
+        extents: &[Option<Extent>],
+        (short, beyond): (&mut BTreeMap<Short, u64>, &mut BTreeMap<Short, u64>),
+    ) {
+        for fact in check.fails.names() {
+            let Some(width) = coverage::looks(fact, self.world.policy) else { continue };
+            for (i, mark) in column.iter().enumerate() {
+                let (found, counts) = match mark {
+                    Mark::Indeterminate => (block.short(fact, i), &mut *short),
+                    // Who was active long ago is dormant for all that a table tells; who passes was active of late.
+                    Mark::Passed if fact != "days_inactive" => {
+                        (extents.get(i).copied().flatten().and_then(|extent| extent.lacks(width)), &mut *beyond)
+                    }
+                    _ => continue,
+                };
+                if let Some(found) = found {
+                    *counts.entry(found).or_default() += 1;
+                }
             }
         }
     }
@@ -836,6 +903,12 @@ impl Judged {
         for (a, b) in self.missing.iter_mut().zip(part.missing) {
             for (name, n) in b {
                 *a.entry(name).or_default() += n;
+            }
+        }
+        let cut = self.short.iter_mut().chain(&mut self.beyond).zip(part.short.into_iter().chain(part.beyond));
+        for (a, b) in cut {
+            for (short, n) in b {
+                *a.entry(short).or_default() += n;
             }
         }
         for (a, b) in self.waivers.iter_mut().zip(&part.waivers) {

@@ -546,7 +546,7 @@ pub(crate) mod specified {
         approval_present approver_is_executor approver_is_target approver_is_requester approver_offboarded \
         ticket_found ticket_subject_matches ticket_category_allowed ticket_closed requester_entitled notified \
         other_factor_observed reactivations_observed privilege_grants_observed contact_changes_observed \
-        habitual_executor off_hours";
+        bulk_window_observed repeat_window_observed cascade_window_observed denials_observed habitual_executor off_hours";
     const RESET_NUMBER: &str = "hours_since_offboarding days_inactive verification_level required_level \
         verification_age_minutes token_ttl_minutes token_limit_minutes token_redeemed_late_minutes \
         revocation_sla_minutes prior_credentials prior_unrevoked minutes_to_revoke prior_used_after \

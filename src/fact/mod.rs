@@ -3,6 +3,7 @@
 //! [`world`] indexes the inputs; one file a family computes from it. A fact is one function and one line of a family's
 //! list, with its meaning and when it is null.
 
+pub mod coverage;
 pub mod credential;
 pub mod index;
 pub mod record;

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use chrono_tz::Tz;
 
+use super::coverage::reaches;
 use super::revocation::Prior;
 use super::{Fact, ResetCompute, Unit, World};
 use crate::identity::{IdentityId, Key, Known, Stint};
@@ -283,12 +284,24 @@ pub(crate) fn days_inactive_seen(s: &S<'_>) -> Option<f64> {
 
 /// The largest `:dormant_days` under which [`days_inactive_seen`] holds although it is exceeded; null: under any.
 pub(crate) fn days_inactive_sure(s: &S<'_>) -> Option<f64> {
-    s.world.activity_reach(s.identity?, s.at).map(days)
+    let shown = s.world.activity_reach(s.identity?, s.at).map(days);
+    let logged = if by_sign_in(s) { super::coverage::sign_ins_reach(s).map(days) } else { None };
+    [shown, logged].into_iter().flatten().reduce(f64::min)
+}
+
+/// Is the latest activity one that a log of sign-ins shows?
+fn by_sign_in(s: &S<'_>) -> bool {
+    let latest = s.world.last_active(s.row);
+    latest.is_some() && s.world.sign_ins.before(s.key, s.at).map(|x| x.0) == latest
 }
 
 fn find_inactive(s: &S<'_>) -> Option<f64> {
     let id = s.identity?;
     let inactive = days_inactive_seen(s)?;
+    // A log of sign-ins that ended long before, or is silent in between, would make everybody dormant.
+    if inactive > s.world.policy.dormant_days && by_sign_in(s) && !reaches("days_inactive", s) {
+        return None;
+    }
     (inactive <= s.world.policy.dormant_days || !s.world.snapshot_hides(id, s.at)).then_some(inactive)
 }
 
@@ -365,7 +378,7 @@ facts! { ResetCompute;
     "target_contractor" Bool None, "is the person a contractor or vendor?", null "no person; worker type not reported", target_contractor;
     "engagement_open_ended" Bool None, "has the engagement no end date?", null "no contractor; end date not reported", engagement_open_ended;
     "account_disabled" Bool None, "was the target's account in this system disabled or deleted just before?", null "neither an event nor an account row says; or it does without an instant", account_disabled;
-    "days_inactive" Number Days, "time from the target's latest activity to the reset", null "unresolved; no activity known; or a later snapshot hides it", days_inactive;
+    "days_inactive" Number Days, "time from the target's latest activity to the reset", null "unresolved; no activity known; or a later snapshot, or a log of sign-ins that does not reach as far, hides it", days_inactive;
     "owner_known" Bool None, "does the workload's owner resolve to a person?", null "no workload; owner not reported or ambiguous; no roster", |s| s.owner.0;
     "owner_offboarded" Bool None, "had the owner left at the reset?", null "owner not known", |s| s.offboarded(s.owner.1, s.at).0;
     "executor_offboarded" Bool None, "had the executor left at the reset?", null "executor unresolved",

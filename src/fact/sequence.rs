@@ -1,5 +1,6 @@
 //! What happened around a reset: bursts, pairs, reactivations, grants, cascades, refusals, hours.
 
+use super::coverage::reaches;
 use super::reset::{days, facts, hours, minutes};
 use super::{Fact, ResetCompute, ResetSubject, Unit};
 use crate::table::event;
@@ -12,7 +13,7 @@ const HABIT_DAYS: i64 = 30;
 type S<'a> = ResetSubject<'a>;
 
 /// Is it about a password, or about a factor? Null for other actions.
-fn other_side(s: &S<'_>) -> Option<&'static [u8]> {
+pub(super) fn other_side(s: &S<'_>) -> Option<&'static [u8]> {
     match s.code(event::ACTION) {
         event::PASSWORD_RESET | event::RECOVERY_ISSUED => Some(&[event::MFA_RESET]),
         event::MFA_RESET => Some(&[event::PASSWORD_RESET, event::RECOVERY_ISSUED]),
@@ -63,24 +64,34 @@ facts! { ResetCompute;
     "executor_burst" Number Count, "distinct targets that the executor reset in the fullest window holding this reset", null "executor not given; self-service; automated",
         |s| (s.text(event::EXECUTOR) != EMPTY && s.self_service != Some(true) && !s.automated)
             .then(|| f64::from(s.world.executor_burst[s.row]));
+    "bulk_window_observed" Bool None, "does the log of this system reach as far as `bulk_window_minutes` before and after the reset?", null "never",
+        |s| Some(reaches("bulk_window_observed", s));
     "target_burst" Number Count, "resets of this target in the fullest window holding this reset, in all systems", null "automated",
         |s| (!s.automated).then(|| f64::from(s.world.target_burst[s.row]));
-    "other_factor_observed" Bool None, "can the inputs show the other side of a password and factor pair?", null "other actions",
-        |s| other_side(s).map(|other| other.iter().any(|a| s.world.can_show(*a)));
+    "repeat_window_observed" Bool None, "does the log of this system reach as far as `repeat_window_hours` before and after the reset?", null "never",
+        |s| Some(reaches("repeat_window_observed", s));
+    "other_factor_observed" Bool None, "can the inputs show the other side of a password and factor pair, as far around the reset as is looked?", null "other actions",
+        |s| other_side(s).map(|other| other.iter().any(|a| s.world.can_show(*a)) && reaches("other_factor_observed", s));
     "minutes_to_other_factor" Number Minutes, "time to the nearest reset of the other side by somebody else, before or after", null "other actions; self-service; none", minutes_to_other_factor;
-    "reactivations_observed" Bool None, "can the inputs show reactivations in this system?", null "never",
-        |s| Some(s.world.can_show_in(event::ACCOUNT_REACTIVATED, s.system()));
+    "reactivations_observed" Bool None, "can the inputs show reactivations in this system, as far back as is looked?", null "never",
+        |s| Some(s.world.can_show_in(event::ACCOUNT_REACTIVATED, s.system()) && reaches("reactivations_observed", s));
     "hours_since_reactivation" Number Hours, "time from the last reactivation of the target in this system", null "none", hours_since_reactivation;
-    "privilege_grants_observed" Bool None, "can the inputs show privilege grants?", null "never", |s| Some(s.world.can_show(event::PRIVILEGE_GRANTED));
+    "privilege_grants_observed" Bool None, "can the inputs show privilege grants, for as long after the reset as is looked?", null "never",
+        |s| Some(s.world.can_show(event::PRIVILEGE_GRANTED) && reaches("privilege_grants_observed", s));
     "hours_to_privilege_grant" Number Hours, "time to the first privilege granted to the target afterwards", null "none",
         |s| s.world.grants.from(s.key, s.at + 1).map(|x| hours(x.0 - s.at));
-    "contact_changes_observed" Bool None, "can the inputs show changes of recovery contacts?", null "never", |s| Some(s.world.can_show(event::RECOVERY_CONTACT_CHANGED));
+    "contact_changes_observed" Bool None, "can the inputs show changes of recovery contacts, as far back as is looked?", null "never",
+        |s| Some(s.world.can_show(event::RECOVERY_CONTACT_CHANGED) && reaches("contact_changes_observed", s));
     "days_since_contact_change" Number Days, "time from the last change of the target's recovery contact", null "none",
         |s| s.world.contact_changes.before(s.key, s.at).map(|x| days(s.at - x.0));
     "habitual_executor" Bool None, "did the target reset others in the 30 days before?", null "never",
         |s| Some(s.world.acts_on_others.before(s.key, s.at).is_some_and(|x| x.0 >= s.at - HABIT_DAYS * DAY));
     "hours_to_own_first_reset" Number Hours, "time to the first reset that the target carries out on somebody else", null "none",
         |s| s.world.acts_on_others.from(s.key, s.at + 1).map(|x| hours(x.0 - s.at));
+    "cascade_window_observed" Bool None, "does the log of this system reach as far as `cascade_hours` after the reset?", null "never",
+        |s| Some(reaches("cascade_window_observed", s));
+    "denials_observed" Bool None, "does the log of this system reach as far as `denied_hours` before the reset?", null "never",
+        |s| Some(reaches("denials_observed", s));
     "hours_since_denied" Number Hours, "time from the last refused attempt on this target by another executor", null "none", hours_since_denied;
     "off_hours" Bool None, "outside the working hours of the organisation's zone?", null "no timezone in the config", off_hours;
 }

@@ -7,6 +7,7 @@ use std::cell::LazyCell;
 use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 
+use super::coverage::Coverage;
 use super::index::{RowIndex, TextIndex, TimeIndex};
 use super::reset::tier_of;
 use crate::config::{Config, Policy};
@@ -96,6 +97,8 @@ pub struct World<'a> {
     /// Folded ticket id → distinct targets among the resets of the period, where there are several.
     ticket_targets: HashMap<TextId, u32>,
     loaded: [bool; 6],
+    /// Which time logs cover.
+    pub coverage: Coverage,
     /// The wall clock of the organisation's zone.
     pub clock: Clock,
     /// By credential row.
@@ -183,12 +186,13 @@ impl<'a> World<'a> {
             subjects_on_tickets: false,
             ticket_targets: HashMap::new(),
             loaded,
+            coverage: Coverage::default(),
             clock: Clock::new(config.zone(), as_of),
             holder_key: Vec::new(),
             standing: Vec::new(),
         };
-        let (held, ()) = rayon::join(
-            || Held::of(settled, register),
+        let ((held, coverage), ()) = rayon::join(
+            || rayon::join(|| Held::of(settled, register), || Coverage::of(config, settled, as_of)),
             || {
                 world.executors(&known);
                 world.sequences(&known);
@@ -199,6 +203,7 @@ impl<'a> World<'a> {
         world.hold(held);
         world.last_active = world.activity_before();
         world.resets_by_target = TimeIndex::default();
+        world.coverage = coverage;
         world.standing = (0..register.identities.len() as IdentityId)
             .into_par_iter()
             .map(|id| {

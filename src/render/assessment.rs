@@ -111,6 +111,7 @@ pub(super) mod tests {
                 counts: Counts { population: 7, not_applicable: 7, passed: 7, failed: 7, waived: 7, indeterminate: 7 },
                 indeterminate_because: BTreeMap::from([("key".to_owned(), 7)]),
                 inconclusive: Some("inconclusive of \u{202e}<script>\0".to_owned()),
+                uncovered: 7,
                 applies: "applies of \u{202e}<script>\0".to_owned(),
                 fails: "fails of \u{202e}<script>\0".to_owned(),
                 thresholds: BTreeMap::from([(
@@ -261,6 +262,26 @@ pub(super) mod tests {
                 helps: vec!["helps of \u{202e}<script>\0".to_owned()],
                 subjects: 7,
                 how: vec!["how of \u{202e}<script>\0".to_owned()],
+            }],
+            coverage: vec![LogCoverage {
+                system: "system of \u{202e}<script>\0".to_owned(),
+                mapping: "mapping of \u{202e}<script>\0".to_owned(),
+                basis: "basis of \u{202e}<script>\0".to_owned(),
+                about: "about of \u{202e}<script>\0".to_owned(),
+                first_at: Some("first_at of \u{202e}<script>\0".to_owned()),
+                last_at: Some("last_at of \u{202e}<script>\0".to_owned()),
+                records: 7,
+                files: 7,
+                holes: vec![Silence {
+                    from: "from of \u{202e}<script>\0".to_owned(),
+                    until: "until of \u{202e}<script>\0".to_owned(),
+                }],
+                holes_omitted: 7,
+                missing: vec![Silence {
+                    from: "from of \u{202e}<script>\0".to_owned(),
+                    until: "until of \u{202e}<script>\0".to_owned(),
+                }],
+                decides: true,
             }],
         }
     }

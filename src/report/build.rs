@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::model::*;
-use super::plan;
+use super::{coverage, plan};
 use crate::assess::engine::{Found, Sketch};
 use crate::assess::framework::{Framework, Requirement};
 use crate::assess::waiver::{self, State as InForce};
@@ -59,7 +59,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
         || rayon::join(|| lineage(&work, &found), || population(&work)),
     );
     let inputs: Vec<Input> = input_results(&work);
-    let plan = plan::plan(&checks, &inputs, &work.sources);
+    let plan = plan::plan(&checks, &inputs, &work.sources, coverage::wanted(&work));
     let mut assessment = Assessment {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: "regrant".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -87,6 +87,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
         changes: None,
         baseline: None,
         plan,
+        coverage: coverage::logs(&work),
     };
     assessment.run.digest = digest(&work, &assessment);
     let rejected = work
@@ -321,7 +322,7 @@ fn checks(work: &Work<'_>) -> Vec<CheckResult> {
                     "{} of {concerned} it applies to could not be judged: {}",
                     counts.indeterminate,
                     names.join(", ")
-                )
+                ) + &coverage::because(work, c)
             });
         }
         let short = short_inputs(work, check);
@@ -353,6 +354,7 @@ fn checks(work: &Work<'_>) -> Vec<CheckResult> {
             counts,
             indeterminate_because: missing.clone(),
             inconclusive,
+            uncovered: coverage::uncovered(work, c),
             applies: check.applies.text().to_owned(),
             fails: check.fails.text().to_owned(),
             thresholds,
@@ -512,7 +514,8 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
     let mut gaps: BTreeMap<&str, (u64, Vec<String>)> = BTreeMap::new();
     for check in checks {
         for (fact, n) in &check.indeterminate_because {
-            if *n == check.counts.population && *n > 0 {
+            // What only the log's length withholds is told of the log.
+            if *n == check.counts.population && *n > check.uncovered {
                 let gap = gaps.entry(fact).or_default();
                 gap.0 = gap.0.max(*n);
                 gap.1.push(check.id.clone());
@@ -622,6 +625,7 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
             weakens: weak,
         });
     }
+    out.extend(coverage::quality(work, checks));
     let mut add = |kind: &str, title: String, count: usize, examples: Vec<String>, weakens: Vec<String>| {
         if count > 0 {
             let examples = examples.into_iter().take(EXAMPLES).collect();

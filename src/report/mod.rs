@@ -1,5 +1,6 @@
 //! The report as data: [`model`] and how it is built.
 
 pub mod build;
+pub mod coverage;
 pub mod model;
 pub mod plan;

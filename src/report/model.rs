@@ -59,6 +59,9 @@ pub struct Assessment {
     /// What would answer most of what cannot be concluded, the most useful first.
     #[serde(default)]
     pub plan: Vec<Remedy>,
+    /// Which time the log of each system covers, by system.
+    #[serde(default)]
+    pub coverage: Vec<LogCoverage>,
 }
 
 /// How many identities the assessment tells the story of.
@@ -249,6 +252,9 @@ pub struct CheckResult {
     pub indeterminate_because: BTreeMap<String, u64>,
     /// Why nothing could be concluded, in words; null where it could.
     pub inconclusive: Option<String>,
+    /// How many could not be judged because a log does not reach as far as the check looks.
+    #[serde(default)]
+    pub uncovered: u64,
     /// The predicate that says whom it concerns.
     pub applies: String,
     /// The predicate that says who fails.
@@ -378,6 +384,44 @@ pub struct DataQuality {
     pub examples: Vec<String>,
     /// Checks that it weakens.
     pub weakens: Vec<String>,
+}
+
+/// Which time the events that one mapping reads of one system cover.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LogCoverage {
+    /// The system, such as `okta`.
+    pub system: String,
+    /// The mapping that reads it, or `canonical`; empty where the config declares the coverage.
+    pub mapping: String,
+    /// How it is known: `declared` by the config, by the `records` of a vendor's log, or an `extract`: what a canonical table spans.
+    pub basis: String,
+    /// `events`, or `sign-ins` where these files hold nothing else.
+    pub about: String,
+    /// From when: the first record, those left out included; null is since ever, as declared.
+    pub first_at: Option<String>,
+    /// Until when: the last record.
+    pub last_at: Option<String>,
+    /// Records whose time was seen. Of records that are passed over by their name it is a sample.
+    pub records: u64,
+    /// Files that have a record of it.
+    pub files: u64,
+    /// Silences longer than its own rhythm allows, in order, at most 20.
+    pub holes: Vec<Silence>,
+    /// Further ones.
+    pub holes_omitted: u64,
+    /// What it lacks of the period, at its beginning and at its end, by its own rhythm.
+    pub missing: Vec<Silence>,
+    /// Whether verdicts rest on it: a time that it does not cover is unknown. Never so for an extract, or where the config declares otherwise.
+    pub decides: bool,
+}
+
+/// A time without an event.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Silence {
+    /// Its beginning.
+    pub from: String,
+    /// Its end.
+    pub until: String,
 }
 
 /// One further export, column or setting, and what it would answer.

@@ -20,6 +20,8 @@ enum Adds {
     Columns(&'static [&'static str]),
     /// Events of further kinds.
     Events,
+    /// Logs that reach further; how is worked out from the logs.
+    Log,
     /// Something in the config.
     Setting(&'static str),
     /// Ties of names that resolve to nobody.
@@ -209,6 +211,12 @@ const OFFERS: &[Offer] = &[
         ],
     },
     Offer {
+        id: "log",
+        title: "logs that reach as far as the checks look, before the first reset and after the last",
+        adds: Adds::Log,
+        facts: &[],
+    },
+    Offer {
         id: "timezone",
         title: "the organisation's time zone and working hours",
         adds: Adds::Setting("timezone = \"Europe/London\" at the top of regrant.toml, working hours under [policy]"),
@@ -217,7 +225,8 @@ const OFFERS: &[Offer] = &[
 ];
 
 /// The remedies, the one that would turn most checks into answers first; then by checks it would help along, then by subjects.
-pub fn plan(checks: &[CheckResult], inputs: &[Input], known: &[SourceMapping]) -> Vec<Remedy> {
+/// `logs` says which further time of which log is wanted.
+pub fn plan(checks: &[CheckResult], inputs: &[Input], known: &[SourceMapping], logs: Vec<String>) -> Vec<Remedy> {
     let loaded = |table: Table| inputs.iter().any(|i| i.tables.get(table.name()).is_some_and(|rows| *rows > 0));
     let open: Vec<&CheckResult> = checks.iter().filter(|check| check.verdict == Standing::CannotConclude).collect();
     let sources = Sources::of(known, inputs);
@@ -227,7 +236,7 @@ pub fn plan(checks: &[CheckResult], inputs: &[Input], known: &[SourceMapping]) -
             Adds::Table(table) => loaded(*table),
             // Names can only be missing from registers that are there.
             Adds::Names => !loaded(Table::Person) && !loaded(Table::Workload),
-            Adds::Columns(_) | Adds::Events | Adds::Setting(_) => false,
+            Adds::Columns(_) | Adds::Events | Adds::Log | Adds::Setting(_) => false,
         };
         if there {
             continue;
@@ -235,6 +244,21 @@ pub fn plan(checks: &[CheckResult], inputs: &[Input], known: &[SourceMapping]) -
         let supplies = |fact: &str| offer.facts.contains(&fact);
         let (mut answers, mut helps, mut subjects) = (Vec::new(), Vec::new(), 0);
         for check in &open {
+            if let Adds::Log = offer.adds {
+                match check.uncovered {
+                    0 => {}
+                    n if n >= check.counts.indeterminate => {
+                        answers.push(check.id.clone());
+                        subjects += check.counts.indeterminate;
+                    }
+                    _ => helps.push(check.id.clone()),
+                }
+                continue;
+            }
+            // Facts that only the log's length withholds are not to be had elsewhere.
+            if check.uncovered > 0 && check.uncovered >= check.counts.indeterminate {
+                continue;
+            }
             let missing: BTreeSet<&str> = check.indeterminate_because.keys().map(String::as_str).collect();
             if missing.is_empty() || !missing.iter().any(|fact| supplies(fact)) {
                 continue;
@@ -257,6 +281,7 @@ pub fn plan(checks: &[CheckResult], inputs: &[Input], known: &[SourceMapping]) -
                 "an export of the service desk or recovery tool with the columns {}, as a table `event` or by a mapping",
                 columns.join(", ")
             )],
+            Adds::Log => logs.clone(),
             Adds::Setting(what) => vec![(*what).to_owned()],
         };
         remedies.push(Remedy {
@@ -346,13 +371,13 @@ mod tests {
             check("d", &[("target_contractor", 1)]),
         ];
         let sources = SourceMapping::load_all(&Mappings::load(&[]).expect("shipped")).expect("shipped");
-        let planned = plan(&checks, &[], &sources);
+        let planned = plan(&checks, &[], &sources, Vec::new());
         let seen: Vec<(&str, usize, usize)> =
             planned.iter().map(|r| (r.id.as_str(), r.answers.len(), r.helps.len())).collect();
         assert_eq!(seen, [("roster", 2, 1), ("verification", 1, 1)]);
         assert!(planned[0].how.len() > 1 && planned[0].subjects == 6);
         let roster = Input { tables: BTreeMap::from([("person".to_owned(), 4)]), ..Input::default() };
-        assert_eq!(plan(&checks, &[roster], &sources)[0].id, "names");
-        assert!(plan(&[], &[], &sources).is_empty());
+        assert_eq!(plan(&checks, &[roster], &sources, Vec::new())[0].id, "names");
+        assert!(plan(&[], &[], &sources, Vec::new()).is_empty());
     }
 }

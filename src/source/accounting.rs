@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
+use crate::hours::Hours;
 use crate::table::Table;
 
 /// Where one row ended. Of several rows of one record the best says where the record ended.
@@ -71,6 +72,15 @@ pub struct Input {
     pub can_show: Vec<String>,
     /// Systems of which it read a record.
     pub systems: std::collections::BTreeSet<String>,
+    /// By system, when records happened that were left out on purpose: they are part of the log as well. Under an empty
+    /// name those that do not say their system. Of events told by their name alone a sample.
+    pub passed: BTreeMap<String, Hours>,
+    /// Mappings whose acts its events tell once more, as its mapping says.
+    pub repeats: Vec<String>,
+    /// Mappings whose records are its own in another rendering.
+    pub renders: Vec<String>,
+    /// Records that are a feed of their own within the file, with the feeds that they repeat.
+    pub asides: BTreeMap<u32, Vec<String>>,
     /// Of records that yield several rows: the best fate so far.
     pub(super) several: BTreeMap<u32, Option<Fate>>,
 }
@@ -114,6 +124,7 @@ impl Input {
     pub fn absorb(&mut self, piece: Input) {
         let before = self.read as u32;
         self.several.extend(piece.several.into_iter().map(|(record, fate)| (before + record, fate)));
+        self.asides.extend(piece.asides.into_iter().map(|(record, feeds)| (before + record, feeds)));
         self.read += piece.read;
         self.out_of_scope += piece.out_of_scope;
         self.rejected += piece.rejected;
@@ -125,6 +136,9 @@ impl Input {
         }
         self.naive_zone = self.naive_zone.take().or(piece.naive_zone);
         self.systems.extend(piece.systems);
+        for (system, hours) in piece.passed {
+            self.passed.entry(system).or_default().absorb(&hours);
+        }
     }
 
     /// Records of several rows are settled; call once, after every row was counted.

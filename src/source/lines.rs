@@ -19,8 +19,8 @@ const PARTED: [&str; 2] = ["}{", "} {"];
 
 /// What a line says.
 pub enum Line<'a> {
-    /// The name of its event; the answer says whether the record is wanted.
-    Named(&'a str),
+    /// The name of its event, and all of it; the answer says whether the record is wanted.
+    Named(&'a str, &'a [u8]),
     /// A line that looks like one object; [`Wanted::Yes`] says that it is not.
     Whole(&'a [u8]),
     /// A record, or what cannot be read as one.
@@ -115,7 +115,7 @@ pub fn for_each(
                 return pieces(&mut held[done..].chain(reader), f);
             }
             let wanted = match glance.and_then(|glance| glance.name(line)) {
-                Some(name) => f(Line::Named(name)),
+                Some(name) => f(Line::Named(name, line)),
                 None => Wanted::Yes,
             };
             if matches!(wanted, Wanted::Yes) && matches!(f(Line::Whole(line)), Wanted::Yes) {
@@ -150,7 +150,7 @@ mod tests {
     fn read(text: &[u8], want: &str) -> (Vec<String>, Vec<Result<String, String>>) {
         let (mut names, mut records) = (Vec::new(), Vec::new());
         let mut f = |line: Line<'_>| match line {
-            Line::Named(name) if name == want => Wanted::Yes,
+            Line::Named(name, _) if name == want => Wanted::Yes,
             Line::Whole(line) => match serde_json::from_slice::<serde_json::Value>(line) {
                 Ok(_) => {
                     records.push(Ok(String::from_utf8_lossy(line).into_owned()));
@@ -158,7 +158,7 @@ mod tests {
                 }
                 Err(_) => Wanted::Yes,
             },
-            Line::Named(name) => {
+            Line::Named(name, _) => {
                 names.push(name.to_owned());
                 Wanted::No
             }

@@ -21,6 +21,8 @@
 //! zone = "UTC"                                # of wall clocks without a zone; the config's `timezone` goes first
 //! time = ["plain", "numeric"]                 # how every time is written, see below; a source can say otherwise
 //! never = ["open end"]                        # further spellings of "never"
+//! repeats = ["entra-id"]                      # mappings whose acts this log tells once more, under ids of its own
+//! renders = ["okta-system-log"]               # mappings whose records these are in another rendering, under the same ids
 //! snapshot_in_name = '(\d{4}-\d{2}-\d{2})'    # the date of a snapshot in the name of its file (Y-m-d, Ymd or Y-m)
 //!
 //! [[out_of_scope]]                            # before all else
@@ -39,6 +41,7 @@
 //! action = "password-reset"                   # or out_of_scope = "why"
 //! each = "target[type=AppUser]"               # instead of the block's; with if_none
 //! also = true                                 # the following may fit as well: one record, several events
+//! repeats = ["okta-system-log"]               # events of this action are a feed of their own that repeats that one
 //! set = { token_channel = { const = "email" } }   # further columns, and columns said otherwise
 //!
 //! [[service_actor]]                           # executors that are no people
@@ -161,6 +164,10 @@ pub struct SourceMapping {
     by_name: BTreeMap<String, Vec<usize>>,
     service_actors: Vec<ServiceActor>,
     snapshot_in_name: Option<Pattern>,
+    /// Mappings whose acts the events of this one tell once more, under ids of its own.
+    pub repeats: Vec<String>,
+    /// Mappings whose records this one reads in another rendering, under the same ids; perhaps itself.
+    pub renders: Vec<String>,
     /// First keys of all paths, for headers that differ in blanks only.
     keys: Vec<String>,
     /// Block and action (if its table is events) to the columns they report.
@@ -205,6 +212,8 @@ pub struct Mapped {
     pub system: Option<String>,
     /// Its rows, or why there are none.
     pub outcome: MappedOutcome,
+    /// When it happened, of a record of a log that was left out on purpose; none where it does not say.
+    pub occurred_at: Option<String>,
 }
 
 /// The rows of a record, or why there are none.
@@ -230,6 +239,8 @@ pub struct MappedRow {
     pub reported: usize,
     /// Bit of a column: this record had a place for it. What no record of a file has is not reported by that file.
     pub seen: u32,
+    /// Of an action that is a feed of its own: the mappings whose events it tells once more.
+    pub repeats: Vec<String>,
 }
 
 impl MappedRow {
@@ -261,7 +272,28 @@ impl SourceMapping {
     /// # Errors
     /// The first that does not load.
     pub fn load_all(mappings: &Mappings) -> Result<Vec<Self>, MappingError> {
-        mappings.files(MappingKind::Source).map(|file| Self::parse(&file.id, &file.text)).collect()
+        let all: Vec<Self> = mappings
+            .files(MappingKind::Source)
+            .map(|file| Self::parse(&file.id, &file.text))
+            .collect::<Result<_, _>>()?;
+        for mapping in &all {
+            let named = mapping
+                .repeats
+                .iter()
+                .chain(&mapping.renders)
+                .chain(mapping.actions.iter().flat_map(|action| &action.repeats));
+            if let Some(other) = named.into_iter().find(|name| !all.iter().any(|other| other.id == **name)) {
+                let text =
+                    mappings.files(MappingKind::Source).find(|file| file.id == mapping.id).map(|file| &file.text);
+                return Err(MappingError {
+                    id: mapping.id.clone(),
+                    line: text.and_then(|text| Some(line_of(text, text.find(&format!("\"{other}\""))?))),
+                    found: format!("`repeats` or `renders` names \"{other}\", which is no source"),
+                    hint: "`regrant list sources` names them all".to_owned(),
+                });
+            }
+        }
+        Ok(all)
     }
 
     /// Reads a mapping file.
@@ -465,9 +497,16 @@ impl SourceMapping {
                 };
                 let look = self.look(&inner, &setting.file, &setting.habit, container);
                 let system = self.system.as_ref().and_then(|system| system.read(look));
-                Mapped { outcome: self.outcome(look, system.as_deref()), system }
+                let outcome = self.outcome(look, system.as_deref());
+                let occurred_at = match outcome {
+                    MappedOutcome::OutOfScope(_) => self.clock().and_then(|clock| clock.read(look)),
+                    _ => None,
+                };
+                Mapped { outcome, system, occurred_at }
             }
-            Err(()) => Mapped { system: None, outcome: MappedOutcome::Reject("bad-json".to_owned()) },
+            Err(()) => {
+                Mapped { system: None, outcome: MappedOutcome::Reject("bad-json".to_owned()), occurred_at: None }
+            }
         }
     }
 
@@ -477,6 +516,12 @@ impl SourceMapping {
     /// It is no JSON.
     pub fn read_json(&self, bytes: &[u8]) -> serde_json::Result<Value> {
         self.sieve.read(bytes)
+    }
+
+    /// Where its events say when they happened.
+    fn clock(&self) -> Option<&Source> {
+        let events = self.blocks.iter().filter(|block| block.table == Table::Event);
+        events.filter_map(|block| block.columns.get("occurred_at")).next()
     }
 
     /// The record that another holds, as an object or as text.
@@ -676,7 +721,8 @@ impl SourceMapping {
         if block.table == Table::Event {
             self.service_actor(&mut cells, look);
         }
-        Ok(MappedRow { table: block.table.name(), cells, reported, seen })
+        let repeats = action.map(|action| action.repeats.clone()).unwrap_or_default();
+        Ok(MappedRow { table: block.table.name(), cells, reported, seen, repeats })
     }
 
     /// An executor that is no person, as the mapping wants it.
@@ -743,6 +789,7 @@ struct Action {
     action: Option<&'static str>,
     out_of_scope: Option<String>,
     also: bool,
+    repeats: Vec<String>,
     each: Option<Each>,
     when: Vec<Condition>,
     set: BTreeMap<&'static str, Source>,
@@ -788,6 +835,10 @@ mod file {
         #[serde(default)]
         pub never: Vec<String>,
         pub snapshot_in_name: Option<String>,
+        #[serde(default)]
+        pub repeats: Vec<String>,
+        #[serde(default)]
+        pub renders: Vec<String>,
         #[serde(default)]
         pub out_of_scope: Vec<OutOfScope>,
         #[serde(default)]
@@ -867,6 +918,8 @@ mod file {
         pub out_of_scope: Option<String>,
         #[serde(default)]
         pub also: bool,
+        #[serde(default)]
+        pub repeats: Vec<String>,
         pub each: Option<Source>,
         pub if_none: Option<IfNone>,
         #[serde(default)]
@@ -1036,6 +1089,7 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
             action,
             out_of_scope: written.out_of_scope,
             also: written.also,
+            repeats: written.repeats,
             each: each(written.each, written.if_none, &defaults)?,
             when: conditions(written.when, &defaults)?,
             set: columns(Table::Event, written.set, false, &defaults)?,
@@ -1095,6 +1149,8 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
         actions,
         by_name,
         service_actors,
+        repeats: file.repeats,
+        renders: file.renders,
         snapshot_in_name: file.snapshot_in_name.as_deref().map(pattern).transpose()?,
         keys: Vec::new(),
         reported,

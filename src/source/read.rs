@@ -14,17 +14,23 @@ use super::accounting::{Input, RejectedRecord};
 use super::carrier::Shape;
 use super::clock::{Format, Habit, orders};
 use super::inventory::{Found, Inventory, Recognised};
-use super::mapping::{MappedOutcome, Setting, SourceMapping};
+use super::mapping::{Mapped, MappedOutcome, Setting, SourceMapping};
 use super::{SourceError, chunk, container, excerpt, json, lines};
 use crate::config::{Config, DateOrder};
 use crate::rows::{Builder, Cell, Portion, Rows};
 use crate::table::Table;
 use crate::text::{Interner, Sealed, Texts, fold};
+use crate::time::{self, ParsedInstant};
 
 /// Bytes of input that are decoded before they are joined.
 const BATCH: u64 = 256 << 20;
 /// The same in files and pieces, for folders of many small objects.
 const BATCH_JOBS: usize = 4096;
+/// Of lines whose event nobody wants the first are parsed for their time, and one in so many after them: enough to see when a
+/// log begins and where it is silent.
+const LOOKED_AT: (u64, u64) = (256, 64);
+/// The same where a file goes on.
+const LOOKED_AT_FURTHER: (u64, u64) = (8, 512);
 
 /// Everything that was read, before any row met another.
 pub struct Reading {
@@ -333,6 +339,9 @@ impl Job<'_> {
             (_, Some(Piece::Csv(layout, range)), [decoder]) => decoder.piece(layout, &self.found.disk, range),
             (Recognised::SourceJson(m, shape), Some(Piece::Lines(range)), [decoder]) => {
                 let reader = lines(range).map_err(|e| unreadable(self.found, e.to_string()))?;
+                if range.start > 0 {
+                    decoder.looked_at = LOOKED_AT_FURTHER;
+                }
                 decoder.source_json(&mappings[*m], shape, reader)
             }
             (Recognised::CanonicalCsv(table), _, [decoder]) => decoder.canonical_csv(*table, open()?),
@@ -401,6 +410,8 @@ struct Decoder {
     seen: BTreeMap<Table, u32>,
     /// While the file is read for the order of its dates alone: could all of them so far be day first, month first?
     possible: Option<(bool, bool)>,
+    /// See [`LOOKED_AT`].
+    looked_at: (u64, u64),
 }
 
 /// A row of a source mapping: its table, the columns it reports, its cells.
@@ -468,6 +479,7 @@ impl Decoder {
             elsewhere: 0,
             seen: BTreeMap::new(),
             possible: None,
+            looked_at: LOOKED_AT,
         }
     }
 
@@ -655,6 +667,8 @@ impl Decoder {
             self.builders.insert(table, Builder::new(table, self.zone));
         }
         self.input.can_show = mapping.actions().into_iter().map(str::to_owned).collect();
+        self.input.repeats.clone_from(&mapping.repeats);
+        self.input.renders.clone_from(&mapping.renders);
     }
 
     fn source_json(&mut self, mapping: &SourceMapping, shape: &Shape, mut reader: Source) -> Result<(), Broken> {
@@ -704,6 +718,7 @@ impl Decoder {
         /// Why records of a name are out of scope, and how many there were; null where they are wanted.
         type Passed = Option<(String, u64)>;
         let mut names: hashbrown::HashMap<String, Passed> = hashbrown::HashMap::new();
+        let mut passed_over = 0;
         let done = lines::for_each(reader, glance, &mut |line| match line {
             lines::Line::Piece(piece) => {
                 self.source_piece(mapping, &piece);
@@ -717,13 +732,21 @@ impl Decoder {
                 }
                 Err(_) => lines::Wanted::Yes,
             },
-            lines::Line::Named(name) => {
+            lines::Line::Named(name, line) => {
                 if !names.contains_key(name) {
                     let passed = if mapping.wants(name) { None } else { self.reason_of_name(mapping, key, name) };
                     names.insert(name.to_owned(), passed.map(|reason| (reason, 0)));
                 }
                 match names.get_mut(name) {
                     Some(Some((_, n))) => {
+                        passed_over += 1;
+                        // Where it turns out to be broken, its name still said that nothing is wanted of it.
+                        if (passed_over <= self.looked_at.0 || passed_over.is_multiple_of(self.looked_at.1))
+                            && let Ok(value) = mapping.read_json(line)
+                        {
+                            let mapped = mapping.apply_in(&value, &self.setting);
+                            self.pass(&mapped);
+                        }
                         *n += 1;
                         self.input.read += 1;
                         lines::Wanted::No
@@ -786,6 +809,18 @@ impl Decoder {
         self.input.recognised_by.push_str(said);
     }
 
+    /// Notes when a record happened that was left out.
+    fn pass(&mut self, mapped: &Mapped) {
+        let Some(text) = &mapped.occurred_at else { return };
+        let at = match time::parse_instant(text.trim().as_bytes()) {
+            Some(ParsedInstant::Utc(at)) => at,
+            Some(ParsedInstant::Naive(local)) => time::resolve_naive(local, self.zone),
+            None => return,
+        };
+        let system = self.system.as_deref().or(mapped.system.as_deref()).map(fold).unwrap_or_default();
+        self.input.passed.entry(system).or_default().see(at);
+    }
+
     fn source_record(&mut self, mapping: &SourceMapping, value: &Value, text: &dyn Fn() -> String) {
         match self.shape.carrier.and_then(|carrier| carrier.inner(value)) {
             Some(inner) => self.bare_record(mapping, &inner, text),
@@ -804,6 +839,7 @@ impl Decoder {
         if let Some(system) = &mapped.system {
             self.input.systems.insert(fold(system));
         }
+        self.pass(&mapped);
         let rows = match mapped.outcome {
             MappedOutcome::OutOfScope(reason) => return self.leave_out(&excerpt::prose(&reason)),
             MappedOutcome::Reject(reason) => return self.reject(&reason, &text()),
@@ -811,6 +847,7 @@ impl Decoder {
         };
         // All or nothing: half a record would be neither accepted nor rejected.
         let mut ready: Vec<ReadyRow> = Vec::new();
+        let asides = rows.iter().find(|row| !row.repeats.is_empty()).map(|row| row.repeats.clone());
         for row in rows {
             let table = Table::named(row.table).expect("a mapping names canonical tables, which lint checks");
             *self.seen.entry(table).or_default() |= row.seen;
@@ -828,6 +865,9 @@ impl Decoder {
             ready.push((table, columns.fold(0, |m, c| m | 1 << c), cells));
         }
         let record = self.number();
+        if let Some(repeats) = asides {
+            self.input.asides.insert(record, repeats);
+        }
         let mut trial = Interner::default();
         for (table, _, cells) in &ready {
             let builder = self.builders.get_mut(table).expect("every table of the mapping has a builder");
@@ -973,7 +1013,10 @@ mod tests {
 
     /// Everything a reading says, in words: numbers of texts may differ, what they stand for may not.
     fn said(reading: &Reading) -> String {
-        let mut out = format!("{:?}\n{:?}\n{:?}\n", reading.inputs, reading.skipped, reading.rejected);
+        // Which of the lines that are passed over are looked at for their time depends on the pieces; those, on the file alone.
+        let clear = |input: &Input| Input { passed: BTreeMap::new(), ..input.clone() };
+        let inputs: Vec<Input> = reading.inputs.iter().map(clear).collect();
+        let mut out = format!("{inputs:?}\n{:?}\n{:?}\n", reading.skipped, reading.rejected);
         for (table, rows) in &reading.tables {
             for row in 0..rows.len() {
                 let cells = (0..table.columns().len()).map(|c| rows.canonical(c, row, |id| reading.texts.get(id)));

@@ -28,6 +28,28 @@ fn told(a: &Assessment) -> String {
         open,
         if idle == 1 { "1 has".to_owned() } else { format!("{idle} have") }
     );
+    if !a.coverage.is_empty() {
+        out.push_str("\nWhich time the logs cover\n");
+        let day = |at: &Option<String>| at.as_deref().map_or("ever".to_owned(), |at| at.chars().take(16).collect());
+        let rows: Vec<Vec<String>> = a
+            .coverage
+            .iter()
+            .map(|log| {
+                let silent = match log.holes.len() as u64 + log.holes_omitted {
+                    0 => String::new(),
+                    n => format!("silent {}", count(n, "time", "times")),
+                };
+                let about = if log.about == "sign-ins" { "sign-ins alone" } else { "" };
+                vec![
+                    shown(&log.system),
+                    format!("{} to {}", shown(&day(&log.first_at)), shown(&day(&log.last_at))),
+                    shown(if log.mapping.is_empty() { "declared" } else { &log.mapping }),
+                    [silent.as_str(), about].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", "),
+                ]
+            })
+            .collect();
+        out.push_str(&columns(&rows, 2));
+    }
     if open > 0 {
         out.push_str("\nCannot conclude\n");
         let rows: Vec<Vec<String>> = a

@@ -141,6 +141,7 @@ fn full() -> (Assessment, Vec<Finding>) {
             counts: counts(),
             indeterminate_because: BTreeMap::from([("approver_is_target".into(), 2)]),
             inconclusive: Some(text()),
+            uncovered: 0,
             applies: text(),
             fails: text(),
             thresholds: BTreeMap::from([("dormant_days".into(), json!(90))]),

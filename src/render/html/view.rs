@@ -32,7 +32,7 @@ use crate::render::chart::ChartError;
 use crate::report::model::{Assessment, Finding};
 use controls::{Control, controls};
 use frameworks::{Footnote, Framework, framework};
-use inputs::{InputTotal, InputView, hole, inputs, inputs_total};
+use inputs::{InputTotal, InputView, LogView, hole, inputs, inputs_total, logs};
 use listed::{Group, groups};
 use method::{Asks, OverrideView, PolicyValue, asks, overridden, policy, population_lines};
 use opinion::{Piece, headline, opinion};
@@ -77,6 +77,7 @@ pub(super) struct Page {
     /// Null when all of them are listed.
     inputs_listed: Option<String>,
     inputs_total: InputTotal,
+    logs: Vec<LogView>,
     skipped: Vec<(String, String)>,
     waivers: Vec<WaiverView>,
     quality: Vec<Quality>,
@@ -201,6 +202,7 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
         inputs,
         inputs_listed,
         inputs_total: inputs_total(&a.inputs),
+        logs: logs(&a.coverage, clock),
         skipped: a.skipped.iter().map(|s| (visible(&s.path), visible(&s.reason))).collect(),
         waivers: a.waivers.iter().map(|w| waiver(w, &desk)).collect(),
         quality: a.data_quality.iter().map(|q| quality(q, &desk)).collect(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::prose::{Span, spans};
 use crate::render::html::words::{self, Clock, When, count, number, visible, visible_cut};
-use crate::report::model::Input;
+use crate::report::model::{Input, LogCoverage, Silence};
 
 #[derive(Serialize)]
 pub(super) struct InputView {
@@ -162,5 +162,48 @@ pub(super) fn inputs_total(inputs: &[Input]) -> InputTotal {
         merged: sum(|i| i.merged),
         duplicates: sum(|i| i.duplicates),
         rejected: sum(|i| i.rejected),
+    }
+}
+
+/// Which time one log covers.
+#[derive(Serialize)]
+pub(super) struct LogView {
+    system: String,
+    read_as: String,
+    first: Option<When>,
+    last: Option<When>,
+    records: String,
+    holes: Vec<(When, When)>,
+    more: u64,
+    missing: Vec<(When, When)>,
+    says: String,
+}
+
+/// Logs that are listed; folders of many accounts have thousands.
+const LOGS: usize = 100;
+
+pub(super) fn logs(coverage: &[LogCoverage], clock: Clock) -> Vec<LogView> {
+    coverage.iter().take(LOGS).map(|log| covered(log, clock)).collect()
+}
+
+fn covered(log: &LogCoverage, clock: Clock) -> LogView {
+    let silent = |s: &Silence| (clock.when(&s.from), clock.when(&s.until));
+    LogView {
+        system: visible_cut(&log.system, 80),
+        read_as: match log.mapping.as_str() {
+            "" => "declared in the configuration".to_owned(),
+            mapping => format!("{}, {}", visible_cut(mapping, 80), visible_cut(&log.about, 40)),
+        },
+        first: log.first_at.as_deref().map(|t| clock.when(t)),
+        last: log.last_at.as_deref().map(|t| clock.when(t)),
+        records: number(log.records),
+        holes: log.holes.iter().map(silent).collect(),
+        more: log.holes_omitted,
+        missing: log.missing.iter().map(silent).collect(),
+        says: match (log.basis.as_str(), log.decides) {
+            ("extract", _) => "a table; what it does not hold may be known all the same".to_owned(),
+            (_, true) => "what lies outside is not known".to_owned(),
+            _ => "the configuration says otherwise".to_owned(),
+        },
     }
 }
