@@ -94,13 +94,13 @@ pub static BASES: &[Basis] = &[
     Basis {
         column: "policy_bulk_window",
         doc: "bulk_window_minutes",
-        facts: &["executor_burst"],
+        facts: &["executor_burst", "bulk_window_observed"],
         parts: &["bulk_window_minutes"],
     },
     Basis {
         column: "policy_repeat_window",
         doc: "repeat_window_hours",
-        facts: &["target_burst"],
+        facts: &["target_burst", "repeat_window_observed"],
         parts: &["repeat_window_hours"],
     },
     Basis {
