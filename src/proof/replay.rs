@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::kept::Kept;
-use super::verify::{Fault, input_is_as_read};
+use super::verify::{Fault, Inputs, archive_of};
 use super::{ProofError, compare};
 use crate::config::View;
 use crate::mappings::Mappings;
@@ -59,8 +59,9 @@ pub fn replay(
         causes
             .push(format!("the report was written by version {theirs}, this is {ours}: see the changelog's Findings"));
     }
+    let mut folder = Inputs::of(inputs);
     for input in &kept.manifest.inputs {
-        match input_is_as_read(inputs, input) {
+        match folder.as_read(input) {
             Ok(_) => {}
             Err(Fault::InputMissing(path)) => causes.push(format!("the input {path} is not there")),
             Err(Fault::InputAltered(path, why)) => {
@@ -104,7 +105,7 @@ pub fn replay(
     let mut paths: Vec<String> = kept.assessment.inputs.iter().map(|input| input.path.clone()).collect();
     for path in skipped {
         // What was not read then need not be kept; but the report names it.
-        if inputs.join(path).exists() {
+        if inputs.join(path).exists() || archive_of(inputs, path).is_some() {
             paths.push(path.clone());
         } else {
             causes.push(format!("the file {path}, which was not read then, is not there"));

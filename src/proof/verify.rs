@@ -1,8 +1,8 @@
 //! Is a report as it was written? Every file against the manifest, the manifest against itself, inputs against both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -10,6 +10,7 @@ use super::ProofError;
 use super::kept::{digest, read_manifest};
 use crate::render::folder;
 use crate::render::manifest::{self, InputEntry, Manifest};
+use crate::source::members;
 
 /// What is not as the manifest says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,8 +84,9 @@ pub fn verify(report: &Path, inputs: Option<&Path>) -> Result<Verified, ProofErr
     let there = folder::contents(report).map_err(|error| ProofError::unread(report, &error))?;
     out.faults.extend(there.into_iter().filter(|path| !known.contains(path.as_str())).map(Fault::Added));
     if let Some(folder) = inputs {
+        let mut folder = Inputs::of(folder);
         for input in &manifest.inputs {
-            match input_is_as_read(folder, input) {
+            match folder.as_read(input) {
                 Ok(true) => out.inputs_sound = out.inputs_sound.map(|n| n + 1),
                 Ok(false) => out.inputs_unhashed.push(input.path.clone()),
                 Err(fault) => out.faults.push(fault),
@@ -96,32 +98,82 @@ pub fn verify(report: &Path, inputs: Option<&Path>) -> Result<Verified, ProofErr
     Ok(out)
 }
 
-/// Does an input have the bytes that were read? `Ok(false)`: its size fits, and no digest was kept.
-pub(super) fn input_is_as_read(folder: &Path, input: &InputEntry) -> Result<bool, Fault> {
-    let (size, sha256) = match look(folder, &input.path) {
-        Ok(found) => found,
-        Err(Unseen::Missing) => return Err(Fault::InputMissing(input.path.clone())),
-        Err(Unseen::Not(why)) => return Err(Fault::InputAltered(input.path.clone(), why)),
-    };
-    let altered = |why: String| Err(Fault::InputAltered(input.path.clone(), why));
-    if size != input.bytes {
-        return altered(format!("{size} bytes, {} were read", input.bytes));
+/// A folder of inputs, with the archives in it that were looked into.
+pub(super) struct Inputs<'a> {
+    folder: &'a Path,
+    scratch: Option<tempfile::TempDir>,
+    /// By archive: where each member was unpacked to, or why it was not.
+    opened: BTreeMap<String, Result<BTreeMap<String, PathBuf>, String>>,
+}
+
+impl<'a> Inputs<'a> {
+    pub(super) fn of(folder: &'a Path) -> Inputs<'a> {
+        Inputs { folder, scratch: None, opened: BTreeMap::new() }
     }
-    match (&input.sha256, &input.blake3) {
-        (Some(expected), _) if *expected != sha256 => altered("its SHA-256 is another".to_owned()),
-        (Some(_), _) => Ok(true),
-        (None, Some(expected)) => {
-            let mut hash = blake3::Hasher::new();
-            let read =
-                fs::File::open(folder.join(&input.path)).and_then(|mut file| std::io::copy(&mut file, &mut hash));
-            match read {
-                Ok(_) if hash.finalize().to_hex().as_str() == expected => Ok(true),
-                Ok(_) => altered("its BLAKE3 is another".to_owned()),
-                Err(error) => altered(format!("cannot be read: {error}")),
-            }
+
+    /// Does an input have the bytes that were read? `Ok(false)`: its size fits, and no digest was kept.
+    pub(super) fn as_read(&mut self, input: &InputEntry) -> Result<bool, Fault> {
+        let found = match look(self.folder, &input.path) {
+            // A member of an archive, unless a file is really called so.
+            Err(Unseen::Missing) => self.member(&input.path),
+            Ok(found) => Ok((self.folder.join(&input.path), found)),
+            Err(other) => Err(other),
+        };
+        let (place, (size, sha256)) = match found {
+            Ok(found) => found,
+            Err(Unseen::Missing) => return Err(Fault::InputMissing(input.path.clone())),
+            Err(Unseen::Not(why)) => return Err(Fault::InputAltered(input.path.clone(), why)),
+        };
+        let altered = |why: String| Err(Fault::InputAltered(input.path.clone(), why));
+        if size != input.bytes {
+            return altered(format!("{size} bytes, {} were read", input.bytes));
         }
-        (None, None) => Ok(false),
+        match (&input.sha256, &input.blake3) {
+            (Some(expected), _) if *expected != sha256 => altered("its SHA-256 is another".to_owned()),
+            (Some(_), _) => Ok(true),
+            (None, Some(expected)) => {
+                let mut hash = blake3::Hasher::new();
+                let read = fs::File::open(place).and_then(|mut file| std::io::copy(&mut file, &mut hash));
+                match read {
+                    Ok(_) if hash.finalize().to_hex().as_str() == expected => Ok(true),
+                    Ok(_) => altered("its BLAKE3 is another".to_owned()),
+                    Err(error) => altered(format!("cannot be read: {error}")),
+                }
+            }
+            (None, None) => Ok(false),
+        }
     }
+
+    /// A member such as `exports.zip!/okta.json`, unpacked once for all members of its archive.
+    fn member(&mut self, path: &str) -> Result<(PathBuf, (u64, String)), Unseen> {
+        let Some(archive) = archive_of(self.folder, path) else { return Err(Unseen::Missing) };
+        if !self.opened.contains_key(archive) {
+            let members = self.open(archive).map_err(|error| format!("{archive} cannot be opened: {error}"));
+            self.opened.insert(archive.to_owned(), members);
+        }
+        let place = match self.opened.get(archive) {
+            Some(Ok(members)) => members.get(path).ok_or(Unseen::Missing)?,
+            Some(Err(why)) => return Err(Unseen::Not(why.clone())),
+            None => return Err(Unseen::Missing),
+        };
+        let found = digest(place).map_err(|error| Unseen::Not(format!("cannot be read: {error}")))?;
+        Ok((place.clone(), found))
+    }
+
+    fn open(&mut self, archive: &str) -> std::io::Result<BTreeMap<String, PathBuf>> {
+        let scratch = match &mut self.scratch {
+            Some(scratch) => scratch,
+            none => none.insert(tempfile::Builder::new().prefix("regrant-").tempdir()?),
+        };
+        members(&self.folder.join(archive), archive, scratch.path())
+    }
+}
+
+/// The file that a path with `!/` is a member of; null where there is none.
+pub(super) fn archive_of<'p>(folder: &Path, path: &'p str) -> Option<&'p str> {
+    path.match_indices("!/")
+        .filter_map(|(at, _)| path.get(..at))
+        .find(|archive| folder::is_plain(archive) && folder.join(archive).is_file())
 }
 
 enum Unseen {

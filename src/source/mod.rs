@@ -25,7 +25,8 @@ mod siblings;
 mod syslog;
 mod xml;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub use accounting::{Fate, Input, RejectedRecord};
 pub use inventory::{Inventory, Recognised, SITE_MARKER};
@@ -67,4 +68,14 @@ pub enum SourceError {
     /// A source mapping does not load.
     #[error("{0}")]
     Mapping(String),
+}
+
+/// Members of an archive, and of the archives in it, as an audit names and hashes them: label → where it was unpacked to.
+/// `label` is what the archive itself is called.
+///
+/// # Errors
+/// The archive is damaged, or unpacks to more than the limit.
+pub fn members(archive: &Path, label: &str, into: &Path) -> std::io::Result<BTreeMap<String, PathBuf>> {
+    let unpacked = archive::unpack(archive, label, into)?;
+    Ok(unpacked.members.into_iter().map(|member| (member.label, member.disk)).collect())
 }

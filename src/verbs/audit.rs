@@ -132,6 +132,7 @@ impl Plan {
             self.redacted_alike(earlier)?;
         }
         let mut report = run::audit(&self.request, progress)?;
+        nothing_read(&report.assessment)?;
         proof::compare(&mut report, previous, self.baseline.as_ref())?;
         Ok(report)
     }
@@ -163,6 +164,32 @@ impl Plan {
         }
         Ok(staging)
     }
+}
+
+/// A schedule whose folder is empty or wrong must not look like one that found nothing.
+fn nothing_read(assessment: &Assessment) -> Result<(), VerbError> {
+    if !assessment.inputs.is_empty() {
+        return Ok(());
+    }
+    let skipped = &assessment.skipped;
+    let Some(first) = skipped.first() else {
+        return Err(VerbError::own(
+            "there is no file to read, so there is nothing to report",
+            "name files, or a folder with files; `regrant list sources` shows what is read and where to get it",
+        ));
+    };
+    let all =
+        if skipped.len() == 1 { "the only file".to_owned() } else { format!("none of the {} files", skipped.len()) };
+    let is = if skipped.len() == 1 { "is not" } else { "is" };
+    Err(VerbError::own(
+        format!(
+            "{all} {is} recognised, so there is nothing to report; {}: {}",
+            shown(&first.path),
+            shown(&first.reason)
+        ),
+        "`regrant audit --explain-input FILE` says why, `regrant list sources` what is read, and `regrant map FILE` \
+         proposes a mapping",
+    ))
 }
 
 /// Is there anything between the two ends?

@@ -55,6 +55,12 @@ pub fn facts(args: &cli::Facts, started: i64, progress: &Progress) -> Result<Sai
         written.map(|written| (written, inputs.len() as u64, read, rejected, too_many))
     })?;
     let (written, inputs, read, rejected, too_many) = made.map_err(|error| unwritable(&place, &error.to_string()))?;
+    if inputs == 0 {
+        return Err(VerbError::own(
+            "no file is recognised, so there are no facts",
+            "`regrant audit --explain-input FILE` says why, `regrant list sources` what is read",
+        ));
+    }
     aside.as_file().sync_all().map_err(|error| unwritable(&place, &error.to_string()))?;
     aside.persist(&args.output).map_err(|error| unwritable(&place, &error.error.to_string()))?;
 

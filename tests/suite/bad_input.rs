@@ -652,3 +652,33 @@ fn one_name_of_another_encoding_does_not_hide_a_roster() {
         assert_eq!(reasons, ["bad-encoding"]);
     }
 }
+
+/// A schedule whose folder is empty or wrong must not look like one that found nothing.
+#[test]
+fn a_folder_without_a_readable_file_is_no_report() {
+    use clap::Parser;
+    use regrant::cli::{Cli, Verb};
+    use regrant::verbs;
+    let home = tempfile::tempdir().expect("a folder");
+    let (input, output) = (home.path().join("in"), home.path().join("out"));
+    std::fs::create_dir(&input).expect("a folder in it");
+    let run = |verb: &str| {
+        let args = [verb.as_ref(), input.as_os_str(), "-o".as_ref(), output.as_os_str()];
+        let cli = Cli::try_parse_from(["regrant".as_ref()].into_iter().chain(args)).expect("good arguments");
+        let nobody: regrant::run::Progress = std::sync::Arc::new(|_, _| ());
+        let result = match &cli.verb {
+            Verb::Audit(args) => verbs::audit::audit(args, 0, &nobody),
+            Verb::Facts(args) => verbs::facts::facts(args, 0, &nobody),
+            other => panic!("{other:?}"),
+        };
+        result.expect_err("nothing was read").to_string()
+    };
+    assert!(run("audit").contains("there is no file to read"));
+    std::fs::write(input.join("notes.txt"), "hello\n").expect("a file");
+    for verb in ["audit", "facts"] {
+        let said = run(verb);
+        assert!(said.contains("recognised") && said.contains("help: "), "{said}");
+        assert!(!output.exists(), "{verb} wrote something");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 1, "nothing is left behind");
+}

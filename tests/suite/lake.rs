@@ -297,17 +297,14 @@ fn pairs(dialect: Dialect, names: &[&str]) -> Vec<Pair> {
 #[test]
 fn duckdb_says_what_audit_says() {
     if there_is(Dialect::DuckDb) {
-        agree(
-            Dialect::DuckDb,
-            &pairs(Dialect::DuckDb, &["sample", "sample, judged again", "0", "5, judged again", "7"]),
-        );
+        agree(Dialect::DuckDb, &pairs(Dialect::DuckDb, &["sample", "sample, judged again", "0", "7"]));
     }
 }
 
 #[test]
 fn clickhouse_says_what_audit_says() {
     if there_is(Dialect::ClickHouse) {
-        agree(Dialect::ClickHouse, &pairs(Dialect::ClickHouse, &["sample", "0, judged again", "5", "7"]));
+        agree(Dialect::ClickHouse, &pairs(Dialect::ClickHouse, &["sample", "0, judged again", "5"]));
     }
 }
 

@@ -480,3 +480,38 @@ fn run_toml_works_from_the_report_s_folder() {
     assert_eq!(before.assessment.run.digest, after.assessment.run.digest);
     assert_eq!(identities(&before), identities(&after));
 }
+
+fn zipped(members: &[(&str, &str)]) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in members {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).expect("a member");
+        zip.write_all(text.as_bytes()).expect("its text");
+    }
+    zip.finish().expect("a zip").into_inner()
+}
+
+#[test]
+fn members_of_archives_are_held_against_the_manifest() {
+    let small = Small::new();
+    fs::create_dir(small.path("packed")).expect("a folder");
+    let place = small.path("packed/all.zip");
+    fs::write(&place, zipped(&[("events.csv", EVENTS), ("hr/people.csv", PEOPLE)])).expect("a file");
+    let report = audit(&[small.path("packed")], Config::default()).unwrap_or_else(|e| panic!("{e}"));
+    write(&report, &small.path("report"));
+    let look = || verify(&small.path("report"), Some(&small.path("packed"))).expect("a report");
+    let found = look();
+    assert_eq!((found.inputs_sound, found.faults), (Some(2), Vec::new()));
+
+    fs::write(&place, zipped(&[("events.csv", EVENTS), ("hr/people.csv", &PEOPLE.replace("Ann", "Amy"))]))
+        .expect("a file");
+    let faults = look().faults;
+    assert!(matches!(&faults[..], [Fault::InputAltered(path, _)] if path == "all.zip!/hr/people.csv"), "{faults:?}");
+    fs::write(&place, zipped(&[("hr/people.csv", PEOPLE)])).expect("a file");
+    assert_eq!(look().faults, [Fault::InputMissing("all.zip!/events.csv".into())]);
+    fs::write(&place, "PK\x03\x04 torn").expect("a file");
+    let faults = look().faults;
+    assert!(faults.len() == 2 && faults.iter().all(|f| matches!(f, Fault::InputAltered(..))), "{faults:?}");
+    fs::remove_file(&place).expect("a file");
+    assert!(look().faults.iter().all(|f| matches!(f, Fault::InputMissing(_))));
+}
