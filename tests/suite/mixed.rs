@@ -147,3 +147,74 @@ fn the_vaults_syslog_is_read_as_it_is_sent() {
     assert!(got[0].contains("2026-05-04T09:20:00Z") && got[0].contains("svc-feed"), "{got:?}");
     assert!(got[1].contains("password-reset") && got[1].contains("svc-pay"), "{got:?}");
 }
+
+/// A record as a row of Parquet, groups as groups; without its lists and nulls, which it returns as JSON as well.
+fn row_of_parquet(record: &Value) -> (Vec<u8>, Value) {
+    use parquet::column::writer::ColumnWriter;
+    use parquet::data_type::ByteArray;
+    fn schema(members: &serde_json::Map<String, Value>, text: &mut String, leaves: &mut Vec<Value>) -> Value {
+        let mut kept = serde_json::Map::new();
+        for (name, value) in members {
+            match value {
+                Value::Object(inner) => {
+                    let mut of_group = String::new();
+                    let inner = schema(inner, &mut of_group, leaves);
+                    if !of_group.is_empty() {
+                        text.push_str(&format!("REQUIRED group {name} {{ {of_group} }} "));
+                        kept.insert(name.clone(), inner);
+                    }
+                    continue;
+                }
+                Value::String(_) => text.push_str(&format!("REQUIRED BYTE_ARRAY {name} (UTF8); ")),
+                Value::Number(n) if n.as_i64().is_some() => text.push_str(&format!("REQUIRED INT64 {name}; ")),
+                Value::Bool(_) => text.push_str(&format!("REQUIRED BOOLEAN {name}; ")),
+                _ => continue,
+            }
+            leaves.push(value.clone());
+            kept.insert(name.clone(), value.clone());
+        }
+        Value::Object(kept)
+    }
+    let (mut text, mut leaves) = (String::new(), Vec::new());
+    let kept = schema(record.as_object().expect("an object"), &mut text, &mut leaves);
+    let schema = parquet::schema::parser::parse_message_type(&format!("message s {{ {text} }}")).expect("a schema");
+    let properties = parquet::file::properties::WriterProperties::builder().build();
+    let mut out = Vec::new();
+    let mut writer =
+        parquet::file::writer::SerializedFileWriter::new(&mut out, schema.into(), properties.into()).expect("a writer");
+    let mut group = writer.next_row_group().expect("a group");
+    for leaf in leaves {
+        let mut column = group.next_column().expect("a column").expect("as many as leaves");
+        match (column.untyped(), &leaf) {
+            (ColumnWriter::ByteArrayColumnWriter(typed), Value::String(text)) => {
+                typed.write_batch(&[ByteArray::from(text.as_str())], None, None).expect("written");
+            }
+            (ColumnWriter::Int64ColumnWriter(typed), Value::Number(n)) => {
+                typed.write_batch(&[n.as_i64().expect("seen above")], None, None).expect("written");
+            }
+            (ColumnWriter::BoolColumnWriter(typed), Value::Bool(truth)) => {
+                typed.write_batch(&[*truth], None, None).expect("written");
+            }
+            _ => unreachable!("the schema was made of the leaves"),
+        }
+        column.close().expect("closed");
+    }
+    group.close().expect("closed");
+    writer.close().expect("closed");
+    (out, kept)
+}
+
+#[test]
+fn ocsf_is_read_from_parquet_as_from_json() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut rows = 0;
+    for (n, record) in records("ocsf/events.jsonl").iter().enumerate() {
+        let (bytes, kept) = row_of_parquet(&serde_json::from_str(record).expect("JSON"));
+        let lake = folder.path().join(format!("{n}.parquet"));
+        fs::write(&lake, bytes).expect("a writable folder");
+        let got = events(&lake);
+        assert!(got == events(&written(folder.path(), &format!("{n}.json"), &kept.to_string())), "{kept}");
+        rows += got.len();
+    }
+    assert!(rows >= 10, "{rows} events");
+}
