@@ -114,6 +114,7 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
     let (people, mut credentials, mut accounts) = (take(Table::Person), take(Table::Credential), take(Table::Account));
     name_events(&mut events, &mut texts);
     texts.close();
+    name_tickets(&mut tickets, &texts);
     let firsts = |rows: &Rows, column: usize, system: Option<usize>| match system {
         Some(system) => firsts(&texts, rows, |r| (rows.text(column, r), rows.text(system, r))),
         None => firsts(&texts, rows, |r| (texts.folded(rows.text(column, r)), EMPTY)),
@@ -236,6 +237,29 @@ fn join_tickets(tickets: &mut Rows, first: usize, group: &[u32]) {
     tickets.set_instant(ticket::DECIDED_AT, first, decided_at);
     tickets.set_instant(ticket::CLOSED_AT, first, closed_at);
     tickets.reported[first] = reported;
+}
+
+/// Approvals that name a ticket by the id of its record name it by its own id from here on. An id that two tickets have names
+/// neither.
+fn name_tickets(tickets: &mut Rows, texts: &Texts) {
+    let mut known: HashMap<TextId, Option<TextId>> = HashMap::new();
+    for row in 0..tickets.len() {
+        let (record, name) = (tickets.text(ticket::RECORD_ID, row), tickets.text(ticket::TICKET, row));
+        if record != EMPTY {
+            let same =
+                |held: &mut Option<TextId>| *held = held.filter(|held| texts.folded(*held) == texts.folded(name));
+            known.entry(texts.folded(record)).and_modify(same).or_insert(Some(name));
+        }
+    }
+    if known.is_empty() {
+        return;
+    }
+    for row in 0..tickets.len() {
+        let named = known.get(&texts.folded(tickets.text(ticket::TICKET, row))).copied().flatten();
+        if let Some(name) = named.filter(|_| tickets.text(ticket::RECORD_ID, row) == EMPTY) {
+            tickets.set_text(ticket::TICKET, row, name);
+        }
+    }
 }
 
 /// An event without id gets one from its content; the n-th identical record of one file adds `-n`.

@@ -21,4 +21,5 @@ columns! {
     CATEGORY "category" optional Type::Text, "what kind of request it is";
     OPENED_AT "opened_at" optional Type::Instant, "when it was opened";
     CLOSED_AT "closed_at" optional Type::Instant, "when it was closed";
+    RECORD_ID "record_id" optional Type::Text, "the id of its record, by which approvals may name it instead";
 }

@@ -218,3 +218,29 @@ fn ocsf_is_read_from_parquet_as_from_json() {
     }
     assert!(rows >= 10, "{rows} events");
 }
+
+#[test]
+fn approvals_by_the_id_of_the_record_are_joined() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (id, user) = ("a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1ff", "681ccaf9c0a8016400b98a06818d5103");
+    let request = json!({"number": "RITM0099001", "sys_id": id, "opened_at": "2026-07-17 08:02:11", "opened_by": {"value": user}, "requested_for.email": "ann@corp.example",
+        "caller_id.email": "ann@corp.example", "requested_for": {"value": user}, "cat_item": "Password reset"});
+    let reference = |value: &str| json!({"link": format!("https://corp.service-now.com/{value}"), "value": value});
+    let both = |value: &str| json!({"display_value": value, "value": value});
+    let shown = json!({"sys_id": "b1", "sysapproval": id, "approver": "dee@corp.example", "state": "Approved", "sys_updated_on": "2026-07-17 08:05:00"});
+    let values = json!({"sys_id": "b1", "sysapproval": reference(id), "approver": reference(user), "approver.email": "dee@corp.example", "state": "approved", "sys_updated_on": "2026-07-17 08:05:00"});
+    let all = json!({"sys_id": both("b1"), "sysapproval": both(id), "approver": both("dee@corp.example"), "state": both("approved"), "sys_updated_on": both("2026-07-17 08:05:00")});
+    for (n, approval) in [shown, values, all].into_iter().enumerate() {
+        let inputs = folder.path().join(n.to_string());
+        fs::create_dir(&inputs).expect("a writable folder");
+        written(&inputs, "sc_req_item.json", &json!({"result": [request]}).to_string());
+        written(&inputs, "sysapproval_approver.json", &json!({"result": [approval]}).to_string());
+        let reset = "event_id,occurred_at,system,action,target,ticket\nr,2026-07-17T08:30:00Z,okta,password-reset,ann@corp.example,RITM0099001\n";
+        written(&inputs, "event.csv", reset);
+        let report = read(inputs);
+        let merged: u64 = report.assessment.inputs.iter().map(|input| input.merged).sum();
+        assert_eq!(merged, 1, "rendering {n}: {:?}", report.assessment.inputs);
+        let subject = &report.subjects.expect("kept")[0];
+        assert_eq!(subject.facts["approval_present"], true, "rendering {n}: {:?}", subject.facts);
+    }
+}
