@@ -209,6 +209,8 @@ fn summary(sheet: &mut Worksheet, assessment: &Assessment, findings: &[Finding],
         plain(run.title.as_deref().unwrap_or("Audit of credential resets")),
         &style.title,
     )?;
+    s.sheet.set_landscape();
+    s.sheet.set_print_fit_to_pages(1, 0);
     s.row = 2;
     let since = run.since.as_deref().unwrap_or("the beginning of the data");
     let until = run.until.as_deref().unwrap_or("the end of the data");

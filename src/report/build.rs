@@ -146,8 +146,10 @@ fn digest(work: &Work<'_>, assessment: &Assessment) -> String {
     for (input, hash) in assessment.inputs.iter().zip(&work.hashes) {
         hasher.update(format!("{}\t{}\t{}\n", input.path, input.bytes, hash.as_deref().unwrap_or("-")));
     }
-    // Which formats are written says nothing of what was found: the same run rendered otherwise is the same run.
-    for line in work.run_toml.split_inclusive('\n').filter(|line| !line.starts_with("formats = ")) {
+    // Which formats are written, and for whom, says nothing of what was found: the same run rendered otherwise is the
+    // same run.
+    let rendering = |line: &&str| line.starts_with("formats = ") || line.starts_with("view = ");
+    for line in work.run_toml.split_inclusive('\n').filter(|line| !rendering(line)) {
         hasher.update(line);
     }
     let run = &assessment.run;

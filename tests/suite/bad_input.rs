@@ -507,6 +507,148 @@ pub fn hostile() -> Hostile {
     Hostile { folder, report, texts }
 }
 
+/// What is appended to names and free text of vendors' records. The log of a real system can hold each of them.
+const PAYLOADS: [&str; 9] = [
+    "<script>window.pwned=1</script>",
+    "\"><img src=x onerror=window.pwned=1>",
+    "</script></style></title><svg onload=window.pwned=1>",
+    "javascript:window.pwned=1",
+    "[x](javascript:window.pwned=1) ![y](https://evil.example/y.png)",
+    "=HYPERLINK(\"https://evil.example\",\"x\")",
+    "\u{202e}gpj.exe\u{200b}\u{2066}",
+    "{{ 7*7 }}{% raw %} ${7*7} {target}",
+    "' autofocus onfocus=window.pwned=1 x='",
+];
+
+/// Exports of a folder of `tests/`, poisoned: every name, address and free text has a payload. Of `sources` each says which
+/// vendor's it is; in `exports` the same value is the same in all of them, so that logs, rosters and tickets still join.
+pub fn hostile_exports(place: &str) -> Hostile {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for entry in walkdir::WalkDir::new(root().join("tests").join(place)).sort_by_file_name() {
+        let path = entry.expect("a readable folder").into_path();
+        let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_owned();
+        if !["json", "jsonl", "csv"].contains(&kind.as_str()) {
+            continue;
+        }
+        let folder_name = path.parent().and_then(|p| p.file_name()).and_then(|n| n.to_str()).expect("a folder");
+        let vendor = if place == "sources" { folder_name } else { "anyone" };
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let poisoned = if kind == "csv" { poisoned_csv(&text, vendor) } else { poisoned_json(&text, vendor) };
+        let Some(poisoned) = poisoned else { continue };
+        let to = folder.path().join(format!("{folder_name} <script>window.pwned=1<"));
+        fs::create_dir_all(&to).expect("a writable folder");
+        fs::write(to.join(path.file_name().expect("a file")), poisoned).expect("a writable folder");
+    }
+    let payload = toml::Value::from(PAYLOADS.join(" "));
+    let config = format!(
+        "title = {payload}\ntimezone = \"Europe/London\"\n[[waiver]]\nid = {payload}\nchecks = [\"missing-approval\"]\nwhere = \"system = 'okta' OR system = '<script>window.pwned=1</script>'\"\nreason = {payload}\nrequested_by = {payload}\napproved_by = \"<img src=x onerror=window.pwned=1>\"\nstarts_on = 2026-01-01\nexpires_on = 2026-12-31\n"
+    );
+    let config = Config::parse(&config, &folder.path().join("regrant.toml")).unwrap_or_else(|e| panic!("{e}"));
+    let report = audit(&[folder.path().to_owned()], config).unwrap_or_else(|e| panic!("{e}"));
+    Hostile { folder, report, texts: PAYLOADS.map(str::to_owned).to_vec() }
+}
+
+/// Does a field of this name hold what people write: a name, an address, a reason? Kinds of events and times stay, or the
+/// record would not be read.
+fn written_by_people(key: &str, value: &str) -> bool {
+    const KINDS: [&str; 12] = [
+        "eventname",
+        "eventtype",
+        "operationname",
+        "activitydisplayname",
+        "methodname",
+        "servicename",
+        "logname",
+        "typename",
+        "loggedbyservice",
+        "applicationname",
+        "schemaname",
+        "classname",
+    ];
+    const FREE: [&str; 9] =
+        ["name", "reason", "summary", "description", "subject", "title", "comment", "message", "login"];
+    let key: String = key.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    let kind = KINDS.contains(&key.as_str());
+    !value.is_empty() && !kind && (value.contains('@') || FREE.iter().any(|word| key.contains(word)))
+}
+
+fn poisoned_text(value: &str, vendor: &str) -> String {
+    let number = value.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    format!("{value} {} ~{vendor}~", PAYLOADS[number % PAYLOADS.len()])
+}
+
+fn poisoned_json(text: &str, vendor: &str) -> Option<String> {
+    fn walk(value: &mut serde_json::Value, key: &str, vendor: &str) {
+        match value {
+            serde_json::Value::String(text) if written_by_people(key, text) => *text = poisoned_text(text, vendor),
+            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| walk(item, key, vendor)),
+            serde_json::Value::Object(fields) => fields.iter_mut().for_each(|(key, inner)| walk(inner, key, vendor)),
+            _ => {}
+        }
+    }
+    let mut out = String::new();
+    for document in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
+        let mut document = document.ok()?;
+        walk(&mut document, "", vendor);
+        out.push_str(&document.to_string());
+        out.push('\n');
+    }
+    Some(out)
+}
+
+fn poisoned_csv(text: &str, vendor: &str) -> Option<String> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().ok()?.clone();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&header).ok()?;
+    for row in reader.records() {
+        let row = row.ok()?;
+        let cells = header.iter().zip(&row).map(|(key, cell)| {
+            if written_by_people(key, cell) { poisoned_text(cell, vendor) } else { cell.to_owned() }
+        });
+        writer.write_record(cells).ok()?;
+    }
+    String::from_utf8(writer.into_inner().ok()?).ok()
+}
+
+#[test]
+fn what_attackers_write_into_vendors_logs_reaches_the_report_as_text() {
+    let Hostile { folder, report, .. } = hostile_exports("sources");
+    assert_adds_up(&report);
+    let dest = folder.path().join("report");
+    write(&report, &dest);
+    let jsonl = fs::read_to_string(dest.join("findings.jsonl")).expect("written above");
+    let page = fs::read_to_string(dest.join("index.html")).expect("written above");
+    let vendors: std::collections::BTreeSet<&str> =
+        jsonl.split('~').filter(|part| root().join("tests/sources").join(part).is_dir() && !part.is_empty()).collect();
+    for vendor in
+        ["okta-system-log", "entra-id", "aws-cloudtrail", "entra-applications", "m365-unified-audit", "gcp-audit"]
+    {
+        assert!(vendors.contains(vendor), "nothing of {vendor} is in a finding, only of {vendors:?}");
+    }
+    for never in
+        ["<script>window", "<img src=x", "<svg onload", "href=\"javascript", "\u{202e}", "\u{2066}", "href=\"http"]
+    {
+        assert!(!page.contains(never), "index.html contains {never:?}");
+    }
+    assert!(page.contains("&lt;script&gt;window.pwned"), "the text is not shown at all");
+    for table in ["findings.csv", "rejected.csv"] {
+        let _cells = guarded(&dest.join(table));
+    }
+}
+
+#[test]
+fn names_of_rosters_reach_the_report_through_vendors_logs_as_text() {
+    let Hostile { report, .. } = hostile_exports("exports");
+    assert_adds_up(&report);
+    let poisoned =
+        |of: fn(&regrant::report::model::Finding) -> &str| report.findings.iter().any(|f| of(f).contains("~anyone~"));
+    assert!(poisoned(|f| &f.identity_name), "no finding names a person of the roster");
+    assert!(poisoned(|f| &f.executor) && poisoned(|f| &f.target), "no finding names who is in the log");
+    let waivers = &report.assessment.waivers;
+    assert!(waivers.iter().any(|w| w.reason.contains("<script>") && w.approved_by.contains("<img")));
+}
+
 #[test]
 fn hostile_text_is_shown_and_never_obeyed() {
     let Hostile { folder, report, texts } = hostile();

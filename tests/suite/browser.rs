@@ -54,8 +54,9 @@ fn count(report: &Report, of: impl Fn(&Finding) -> bool) -> usize {
 #[test]
 fn hostile_data_is_text_in_a_browser() {
     let Some(mut browser) = Browser::start() else { return };
-    let hostile = bad_input::hostile();
-    for view in [View::Reviewer, View::Executive] {
+    let tables = bad_input::hostile();
+    let (sources, exports) = (bad_input::hostile_exports("sources"), bad_input::hostile_exports("exports"));
+    for (view, hostile) in [(View::Reviewer, &tables), (View::Executive, &sources), (View::Responder, &exports)] {
         let (_folder, file) = page_of(&hostile.report, view);
         browser.size(1400, 900);
         browser.open_ready(&file, "");
@@ -141,6 +142,21 @@ fn search_facets_sorting_and_links_find_what_they_should() {
         assert_eq!(got, want, "click {click}");
     }
     browser.eval("document.querySelector('[data-sort=at]').click()");
+
+    // Other tables sort as well: up, down, and as they were.
+    let read = "Array.from(document.querySelectorAll('.inputs tbody tr')).map((r) => Number(r.cells[3].textContent.replace(/\\D/g, '')))";
+    let given: Vec<u64> = serde_json::from_value(browser.eval(read)).expect("numbers");
+    let mut sorted = given.clone();
+    sorted.sort_unstable();
+    let click = "document.querySelectorAll('.inputs .sorter')[3].click()";
+    for want in [sorted.clone(), sorted.into_iter().rev().collect(), given] {
+        browser.eval(click);
+        assert_eq!(serde_json::from_value::<Vec<u64>>(browser.eval(read)).expect("numbers"), want);
+    }
+    browser.eval("document.querySelectorAll('.framework table .sorter')[1].click()");
+    let stand = "Array.from(document.querySelector('.framework table').tBodies[0].rows).map((r) => ['fails', 'cannot', 'holds', 'does', 'shown'].findIndex((w) => r.cells[1].textContent.includes(w)))";
+    let order: Vec<i64> = serde_json::from_value(browser.eval(stand)).expect("numbers");
+    assert!(order.is_sorted() && order.len() > 5, "{order:?}");
 
     // What is copied is what is shown.
     browser.eval("Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (t) => { window.copied = t; }}, configurable: true})");
@@ -265,8 +281,12 @@ fn without_javascript_and_on_paper_every_aggregate_stands() {
 
     browser.open_ready(&file, "");
     type_in(&mut browser, "no-such-word");
-    let printed = browser.call("Page.printToPDF", serde_json::json!({"preferCSSPageSize": true}));
-    let letters = printed["data"].as_str().expect("base64");
+    // The paper is the reader's: nothing in the page insists on one of the two.
+    let mut print = |width: f64, height: f64| {
+        let paper = serde_json::json!({"preferCSSPageSize": true, "paperWidth": width, "paperHeight": height});
+        browser.call("Page.printToPDF", paper)["data"].as_str().expect("base64").to_owned()
+    };
+    let (a4, letter) = (print(8.27, 11.69), print(8.5, 11.0));
     browser.call("Emulation.setEmulatedMedia", serde_json::json!({"media": "print"}));
     // Whatever was searched for before.
     assert_eq!(browser.number(seen), listed as f64);
@@ -278,8 +298,12 @@ fn without_javascript_and_on_paper_every_aggregate_stands() {
             "{part}"
         );
     }
-    let pages = browser.number(&format!("atob({letters:?}).match(/\\/Type \\/Page\\b/g).length"));
-    assert!((15.0..=60.0).contains(&pages), "{pages} printed pages");
+    for (letters, size) in [(a4, "595"), (letter, "612")] {
+        let pages = browser.number(&format!("atob({letters:?}).match(/\\/Type \\/Page\\b/g).length"));
+        assert!((15.0..=60.0).contains(&pages), "{pages} printed pages");
+        let boxed = browser.number(&format!("atob({letters:?}).match(/\\/MediaBox \\[0 0 {size}/g).length"));
+        assert!(boxed > 0.0, "the paper is not {size} points wide");
+    }
 }
 
 #[test]

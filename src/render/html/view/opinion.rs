@@ -53,9 +53,10 @@ pub(super) fn headline(a: &Assessment) -> Vec<Piece> {
             .flat_map(|c| &c.checks)
             .filter_map(|id| a.checks.iter().find(|k| k.id == *id))
             .collect();
-        let missing = missing(&checks, 1);
-        if !missing.is_empty() {
-            out.push(say(format!(" for want of “{}”", missing[0])));
+        if let Some(reason) = common_reason(&checks) {
+            out.push(say(format!(" because {reason}")));
+        } else if let Some(fact) = missing(&checks, 1).first() {
+            out.push(say(format!(" for want of “{fact}”")));
         }
     }
     let none = all - fail - open - pass;
@@ -160,6 +161,17 @@ pub(super) fn opinion(a: &Assessment, clock: Clock) -> Vec<Vec<Piece>> {
     sentences
 }
 
+/// Why most of these checks judge nothing at all, where that is one reason for at least half of them: an input that is not
+/// there explains more than a fact that is unknown.
+fn common_reason(checks: &[&CheckResult]) -> Option<String> {
+    let mut said: BTreeMap<&str, usize> = BTreeMap::new();
+    for reason in checks.iter().filter_map(|check| check.inconclusive.as_deref()) {
+        *said.entry(reason).or_default() += 1;
+    }
+    let (reason, times) = said.into_iter().max_by_key(|(reason, times)| (*times, std::cmp::Reverse(*reason)))?;
+    (times * 2 >= checks.len()).then(|| visible_cut(reason.trim_end_matches('.'), 160))
+}
+
 /// The facts that most of these checks want, at most `most` of them.
 pub(super) fn missing(checks: &[&CheckResult], most: usize) -> Vec<String> {
     let mut wanted: BTreeMap<&str, u64> = BTreeMap::new();
@@ -183,6 +195,10 @@ pub(super) fn inconclusive(a: &Assessment) -> Vec<Piece> {
             "#controls",
         ));
         out.push(say(" cannot conclude"));
+        if let Some(reason) = common_reason(&silent) {
+            out.push(say(format!(", most because {reason}.")));
+            return out;
+        }
         let wanted = missing(&silent, 3);
         match (wanted.is_empty(), first.inconclusive.as_deref()) {
             (false, _) => out.push(say(format!(", most for want of: {}", words::list(&wanted)))),
