@@ -100,7 +100,7 @@ fn facts() -> String {
     for (title, rows) in [
         ("Facts about a reset, at its own instant", resets),
         ("Facts about a credential of the inventory, at as_of", credentials),
-        ("Columns that `regrant facts` writes beside them; policy_… says what facts were computed with", others),
+        ("Columns of `regrant facts` beside them; policy_… is what facts rest on", others),
     ] {
         let _ = writeln!(out, "{title}\n");
         let widest = rows.iter().map(|row| row[0].len()).max().unwrap_or(0);
