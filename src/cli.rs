@@ -43,6 +43,18 @@ Examples:
 Without -c no config is read, not even one that lies in the folder. The report goes to
 regrant-report/ unless -o names another folder; an older report there is replaced as a whole.";
 
+const HUNT_EXAMPLES: &str = "\
+Examples:
+  regrant hunt exports/                                       rank incidents
+  regrant hunt exports/ --identity tobias.a@corp.example      expand around one account
+  regrant hunt exports/ --ip 203.0.113.9 --since 2026-09-08   and one address, from a day on
+  regrant hunt --case regrant-hunt --executor dee@corp.example -o by-dee
+                                                              look again, without the exports
+
+hunt.html says what happened and what cannot be seen; timeline.csv and .jsonl are in Timesketch's form;
+blast-list.csv and containment.csv are for whoever cuts access off. Nothing found is worth as much as
+what the page says was looked at.";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   regrant explain retroactive-approval
@@ -172,10 +184,13 @@ pub enum Verb {
     /// Draw an auditor's sample from the subjects of a check
     #[command(after_help = SAMPLE_EXAMPLES)]
     Sample(Sample),
+    /// Find incidents of reset abuse in raw exports, and what to cut off first
+    #[command(after_help = HUNT_EXAMPLES)]
+    Hunt(Box<Hunt>),
     /// Explain a check, or a finding of a report
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
-    /// List what there is: checks, facts, sources, frameworks or formats
+    /// List what there is: checks, facts, sources, frameworks, formats or patterns
     #[command(after_help = "Examples:\n  regrant list checks\n  regrant list sources --mappings our-mappings")]
     List(List),
     /// Check a config and mapping folders; with --sample what a mapping makes of a file
@@ -222,6 +237,59 @@ pub struct Audit {
     /// Limit findings and stories to one person, workload or name
     #[arg(long, value_name = "X")]
     pub identity: Option<String>,
+}
+
+/// `hunt`.
+#[derive(Debug, Args)]
+pub struct Hunt {
+    /// Files and folders to read; folders are walked
+    #[arg(required_unless_present = "case", value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Expand around a person, workload or name; repeatable, as the others
+    #[arg(long, value_name = "X")]
+    pub identity: Vec<String>,
+    /// Expand around who carried something out
+    #[arg(long, value_name = "X")]
+    pub executor: Vec<String>,
+    /// Expand around an address
+    #[arg(long, value_name = "X")]
+    pub ip: Vec<String>,
+    /// Expand around a ticket
+    #[arg(long, value_name = "X")]
+    pub ticket: Vec<String>,
+    /// Expand around a key, factor or other credential
+    #[arg(long, value_name = "X")]
+    pub credential: Vec<String>,
+    /// Only sequences with an event from here on (RFC 3339, or a date: midnight in the config's zone)
+    #[arg(long, value_name = "T")]
+    pub since: Option<At>,
+    /// Only sequences with an event before this
+    #[arg(long, value_name = "T")]
+    pub until: Option<At>,
+    /// Take the data as known up to this instant [default: the config's, else now]
+    #[arg(long, value_name = "T")]
+    pub as_of: Option<At>,
+    /// Look again at what an earlier hunt wrote to this folder, instead of reading exports
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "align_clocks", "as_of"], value_hint = ValueHint::DirPath)]
+    pub case: Option<PathBuf>,
+    /// Set clocks of systems by records of the same acts; without it differences are listed and nothing is moved
+    #[arg(long)]
+    pub align_clocks: bool,
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
+    /// Folder to write; one that holds an older hunt or report is replaced as a whole
+    #[arg(short, long, value_name = "DIR", default_value = "regrant-hunt", value_hint = ValueHint::DirPath)]
+    pub output: PathBuf,
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// Print one line and no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Show progress
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub progress: Show,
 }
 
 /// On what terms a run judges and writes; the same for every verb that makes a report.
@@ -329,6 +397,9 @@ pub struct Demo {
     /// Where the sample data (input/) and its report (report/) go
     #[arg(value_name = "DIR", default_value = "regrant-demo", value_hint = ValueHint::DirPath)]
     pub folder: PathBuf,
+    /// Three months of three thousand people with three incidents in them, hunted through instead of audited
+    #[arg(long)]
+    pub hunt: bool,
 }
 
 /// `publish`.
@@ -517,6 +588,8 @@ pub enum Listed {
     Frameworks,
     /// Every file of a report
     Formats,
+    /// Every sequence of events that a hunt looks for
+    Patterns,
 }
 
 /// `lint`.

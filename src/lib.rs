@@ -47,6 +47,7 @@ pub mod cli;
 pub mod config;
 pub mod fact;
 pub mod hours;
+pub mod hunt;
 pub mod identity;
 pub mod lake;
 pub mod mappings;

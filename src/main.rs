@@ -55,6 +55,13 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
             bar.finish_and_clear();
             result
         }
+        Verb::Hunt(args) => {
+            threads(args.threads)?;
+            let (bar, progress) = progress(if args.quiet { Show::Never } else { args.progress });
+            let result = verbs::hunt::hunt(&args, started, &progress);
+            bar.finish_and_clear();
+            result
+        }
         Verb::Replay(args) => verbs::replay::replay(&args, &progress(Show::Never).1),
         Verb::Sample(args) => said(verbs::draw::draw_sample(&args)),
         Verb::Demo(args) => verbs::demo::demo(&args, started, &progress(Show::Never).1),

@@ -1,4 +1,4 @@
-//! The three kinds of knowledge that are files: checks, sources and frameworks.
+//! The kinds of knowledge that are files: checks, sources, frameworks, and the patterns of a hunt.
 //!
 //! The shipped files travel in the binary; folders named by the user are laid over them. A file replaces the one of its
 //! kind and id whole, and the last folder wins. What a file says is left to the stage that reads it; here it is text with
@@ -29,11 +29,14 @@ pub enum MappingKind {
     Source,
     /// Which requirement a check is evidence for.
     Framework,
+    /// Which sequence of events a hunt looks for.
+    Pattern,
 }
 
 impl MappingKind {
-    /// All three.
-    pub const ALL: [MappingKind; 3] = [MappingKind::Check, MappingKind::Source, MappingKind::Framework];
+    /// All of them.
+    pub const ALL: [MappingKind; 4] =
+        [MappingKind::Check, MappingKind::Source, MappingKind::Framework, MappingKind::Pattern];
 
     /// As written in outputs.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +44,7 @@ impl MappingKind {
             MappingKind::Check => "check",
             MappingKind::Source => "source",
             MappingKind::Framework => "framework",
+            MappingKind::Pattern => "pattern",
         }
     }
 
@@ -50,13 +54,14 @@ impl MappingKind {
             MappingKind::Check => "checks",
             MappingKind::Source => "sources",
             MappingKind::Framework => "frameworks",
+            MappingKind::Pattern => "patterns",
         }
     }
 
     /// The extension of its files.
     pub fn extension(self) -> &'static str {
         match self {
-            MappingKind::Check => "md",
+            MappingKind::Check | MappingKind::Pattern => "md",
             MappingKind::Source | MappingKind::Framework => "toml",
         }
     }
@@ -218,10 +223,10 @@ impl Mappings {
         self.get(MappingKind::Framework, UNMAPPED)
     }
 
-    /// SHA-256 over kind, id and text of every file in force, in hex.
+    /// SHA-256 over kind, id and text of every file that an audit goes by, in hex.
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();
-        for file in self.files.values() {
+        for file in self.files.values().filter(|file| file.kind != MappingKind::Pattern) {
             // The length keeps the end of one file from being read as the beginning of the next.
             hash.update(format!("{}\n{}\n{}\n", file.kind, file.id, file.text.len()));
             hash.update(&file.text);
@@ -229,10 +234,10 @@ impl Mappings {
         hex::encode(hash.finalize())
     }
 
-    /// The files that are not the shipped ones, by kind and id.
+    /// The files that an audit goes by and that are not the shipped ones, by kind and id.
     pub fn overrides(&self) -> Vec<Override> {
         let mut overrides = Vec::new();
-        for file in self.files.values() {
+        for file in self.files.values().filter(|file| file.kind != MappingKind::Pattern) {
             if let Origin::File(path) = &file.origin {
                 overrides.push(Override {
                     kind: file.kind.to_string(),
@@ -272,7 +277,7 @@ impl Mappings {
             let Some(kind) = kind else {
                 let hint = match nearest(&name, MappingKind::ALL.map(MappingKind::folder).into_iter()) {
                     Some(near) if entry.is_dir => format!("did you mean `{near}`?"),
-                    _ => "a mappings folder holds checks/*.md, sources/*.toml and frameworks/*.toml; move or remove it"
+                    _ => "a mappings folder holds checks/*.md, sources/*.toml, frameworks/*.toml and patterns/*.md; move or remove it"
                         .to_owned(),
                 };
                 let what = if entry.is_dir { "this folder" } else { "this file" };
@@ -308,7 +313,7 @@ impl Mappings {
             }
         }
         if !found {
-            let hint = "a mappings folder holds at least one of checks/, sources/ and frameworks/";
+            let hint = "a mappings folder holds at least one of checks/, sources/, frameworks/ and patterns/";
             return Err(fault(dir, "there is nothing to read in this folder", hint));
         }
         Ok(())

@@ -137,6 +137,7 @@ fn links_lead_somewhere() {
         "docs/tables.md",
         "docs/config.md",
         "docs/formats.md",
+        "docs/hunting.md",
         "docs/lake.md",
         "benches/README.md",
     ] {

@@ -15,7 +15,7 @@ use super::mapping::SourceMapping;
 use super::{SourceError, archive, container, excerpt, siblings};
 use crate::config::{Config, Placed};
 use crate::mappings::Mappings;
-use crate::table::Table;
+use crate::table::{Breadth, Table};
 use crate::text::fold;
 
 /// Bytes of a file that recognition looks at.
@@ -92,6 +92,8 @@ pub struct Inventory {
     pub skipped: Vec<(String, String)>,
     /// Source mappings, by id.
     pub mappings: Arc<[SourceMapping]>,
+    /// How much of the records is read.
+    pub breadth: Breadth,
     /// Where config and inputs lie to each other: what the config says of an earlier run, else as found.
     pub placed: Placed,
     /// Where members of archives were unpacked to; gone with the last of its owners.
@@ -126,6 +128,19 @@ impl Inventory {
     /// # Errors
     /// A path that is not there, a named file that nobody recognises, an `[[input]]` that matches nothing.
     pub fn take(paths: &[PathBuf], config: &Config, mappings: &Mappings) -> Result<Inventory, SourceError> {
+        Inventory::take_for(paths, config, mappings, Breadth::Audit)
+    }
+
+    /// The same at a breadth.
+    ///
+    /// # Errors
+    /// As [`Inventory::take`].
+    pub fn take_for(
+        paths: &[PathBuf],
+        config: &Config,
+        mappings: &Mappings,
+        breadth: Breadth,
+    ) -> Result<Inventory, SourceError> {
         let mut found = Vec::new();
         let mut roots: Vec<PathBuf> = Vec::new();
         for path in paths {
@@ -142,7 +157,7 @@ impl Inventory {
                 found.push(Candidate { disk, named: true, member: None });
             }
         }
-        Inventory::recognise_all(&common(&roots), found, None, config, mappings)
+        Inventory::recognise_all(&common(&roots), found, None, config, (mappings, breadth))
     }
 
     /// The files of an earlier run, by their paths below `root`; what else lies there is not looked at.
@@ -165,7 +180,7 @@ impl Inventory {
         let only: BTreeSet<String> = paths.iter().cloned().collect();
         let files: BTreeSet<&str> = paths.iter().map(|path| path.split("!/").next().unwrap_or(path)).collect();
         let found = files.iter().map(|path| Candidate { disk: root.join(path), named: false, member: None }).collect();
-        Inventory::recognise_all(&root, found, Some(&only), config, mappings)
+        Inventory::recognise_all(&root, found, Some(&only), config, (mappings, Breadth::Audit))
     }
 
     fn recognise_all(
@@ -173,9 +188,10 @@ impl Inventory {
         found: Vec<Candidate>,
         only: Option<&BTreeSet<String>>,
         config: &Config,
-        mappings: &Mappings,
+        (mappings, breadth): (&Mappings, Breadth),
     ) -> Result<Inventory, SourceError> {
-        let sources = SourceMapping::load_all(mappings).map_err(|e| SourceError::Mapping(e.to_string()))?;
+        let sources =
+            SourceMapping::load_all_for(mappings, breadth).map_err(|e| SourceError::Mapping(e.to_string()))?;
         let placed = config.placed.clone().unwrap_or_else(|| {
             let base = std::fs::canonicalize(&config.base).unwrap_or_else(|_| config.base.clone());
             let shared = common(&[root.to_owned(), base.clone()]);
@@ -189,8 +205,14 @@ impl Inventory {
         seen.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()).then(b.1.named.cmp(&a.1.named)));
         seen.dedup_by(|a, b| a.0 == b.0);
         let mut matched = vec![false; config.inputs.len()];
-        let mut inventory =
-            Inventory { files: Vec::new(), skipped: Vec::new(), mappings: sources.into(), placed, scratch: None };
+        let mut inventory = Inventory {
+            files: Vec::new(),
+            skipped: Vec::new(),
+            mappings: sources.into(),
+            breadth,
+            placed,
+            scratch: None,
+        };
         let mut seen = inventory.open_archives(seen)?;
         if let Some(only) = only {
             // Of a mixed file each share has a label of its own.

@@ -42,6 +42,7 @@
 //! each = "target[type=AppUser]"               # instead of the block's; with if_none
 //! also = true                                 # the following may fit as well: one record, several events
 //! repeats = ["okta-system-log"]               # events of this action are a feed of their own that repeats that one
+//! hunt = true                                 # for a hunt alone; an audit reads as if this entry were not there
 //! set = { token_channel = { const = "email" } }   # further columns, and columns said otherwise
 //!
 //! [[service_actor]]                           # executors that are no people
@@ -105,8 +106,8 @@ use self::pattern::Pattern;
 use self::sieve::Sieve;
 use super::clock::{Clock, Dates, Format, Habit};
 use crate::mappings::{MappingKind, Mappings};
-use crate::table::event::{ACTIONS, EXECUTOR_KINDS};
-use crate::table::{Column, Table, Type};
+use crate::table::event::{ACTIONS, AUDITED_ACTIONS, EXECUTOR_KINDS};
+use crate::table::{Breadth, Column, Table, Type};
 
 /// Reasons are shown as a list; a name from a log must not make it endless.
 const REASON_CHARS: usize = 60;
@@ -272,9 +273,17 @@ impl SourceMapping {
     /// # Errors
     /// The first that does not load.
     pub fn load_all(mappings: &Mappings) -> Result<Vec<Self>, MappingError> {
+        Self::load_all_for(mappings, Breadth::Audit)
+    }
+
+    /// The same at a breadth: an audit's mappings know nothing of the columns and actions of the trail.
+    ///
+    /// # Errors
+    /// As [`Self::load_all`].
+    pub fn load_all_for(mappings: &Mappings, breadth: Breadth) -> Result<Vec<Self>, MappingError> {
         let all: Vec<Self> = mappings
             .files(MappingKind::Source)
-            .map(|file| Self::parse(&file.id, &file.text))
+            .map(|file| Self::parse_for(&file.id, &file.text, breadth))
             .collect::<Result<_, _>>()?;
         for mapping in &all {
             let named = mapping
@@ -301,13 +310,21 @@ impl SourceMapping {
     /// # Errors
     /// It is no TOML, has a key that is not of the language, a path, pattern, column or action that does not exist.
     pub fn parse(id: &str, text: &str) -> Result<Self, MappingError> {
+        Self::parse_for(id, text, Breadth::Audit)
+    }
+
+    /// The same at a breadth.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; what is not read at this breadth must be right all the same.
+    pub fn parse_for(id: &str, text: &str, breadth: Breadth) -> Result<Self, MappingError> {
         let file: file::Mapping = toml::from_str(text).map_err(|error| MappingError {
             id: id.to_owned(),
             line: error.span().map(|span| line_of(text, span.start)),
             found: error.message().to_owned(),
             hint: "the keys of a mapping are described in docs/mappings.md".to_owned(),
         })?;
-        build(id, file).map_err(|fault| MappingError {
+        build(id, file, breadth).map_err(|fault| MappingError {
             id: id.to_owned(),
             line: text.find(&fault.quoted).map(|at| line_of(text, at)),
             found: fault.found,
@@ -920,6 +937,8 @@ mod file {
         pub also: bool,
         #[serde(default)]
         pub repeats: Vec<String>,
+        #[serde(default)]
+        pub hunt: bool,
         pub each: Option<Source>,
         pub if_none: Option<IfNone>,
         #[serde(default)]
@@ -1027,7 +1046,7 @@ struct Defaults {
     clock: Clock,
 }
 
-fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
+fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMapping, Fault> {
     let paths = |texts: &[String]| texts.iter().map(|text| Path::parse(text)).collect::<Result<Vec<_>, _>>();
     let defaults = Defaults {
         clock: Clock {
@@ -1054,7 +1073,7 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
                 table,
                 each: each(block.each, block.if_none, &defaults)?,
                 when: conditions(block.when, &defaults)?,
-                columns: columns(table, block.columns, fills_action, &defaults)?,
+                columns: columns(table, block.columns, fills_action, &defaults, breadth)?,
             });
         }
     }
@@ -1079,6 +1098,14 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
                 ));
             }
         };
+        let action_set = columns(Table::Event, written.set, false, &defaults, breadth)?;
+        let (action_each, action_when) =
+            (each(written.each, written.if_none, &defaults)?, conditions(written.when, &defaults)?);
+        // Dropped after it was checked: for the audit it is as if the mapping said nothing of it.
+        let of_trail = written.hunt || action.is_some_and(|name| !ACTIONS[..AUDITED_ACTIONS].contains(&name));
+        if breadth == Breadth::Audit && of_trail {
+            continue;
+        }
         for name in &written.names {
             by_name.entry(spelling(name)).or_default().push(actions.len());
         }
@@ -1090,9 +1117,9 @@ fn build(id: &str, file: file::Mapping) -> Result<SourceMapping, Fault> {
             out_of_scope: written.out_of_scope,
             also: written.also,
             repeats: written.repeats,
-            each: each(written.each, written.if_none, &defaults)?,
-            when: conditions(written.when, &defaults)?,
-            set: columns(Table::Event, written.set, false, &defaults)?,
+            each: action_each,
+            when: action_when,
+            set: action_set,
         });
     }
     if blocks.is_empty() {
@@ -1247,8 +1274,10 @@ fn columns(
     written: BTreeMap<String, file::Source>,
     with_action: bool,
     defaults: &Defaults,
+    breadth: Breadth,
 ) -> Result<BTreeMap<&'static str, Source>, Fault> {
-    written
+    let read = |name: &&'static str| table.column_at(breadth, name).is_some();
+    let all = written
         .into_iter()
         .map(|(name, written)| {
             let known = table.columns().iter().find(|known| known.name == name);
@@ -1267,7 +1296,8 @@ fn columns(
                 })?;
             Ok((known.name, source(written, Some(known), defaults)?))
         })
-        .collect()
+        .collect::<Result<BTreeMap<_, _>, Fault>>()?;
+    Ok(all.into_iter().filter(|(name, _)| read(name)).collect())
 }
 
 fn pattern(text: &str) -> Result<Pattern, Fault> {

@@ -18,7 +18,7 @@ use super::mapping::{Mapped, MappedOutcome, Setting, SourceMapping};
 use super::{SourceError, chunk, container, excerpt, json, lines};
 use crate::config::{Config, DateOrder};
 use crate::rows::{Builder, Cell, Portion, Rows};
-use crate::table::Table;
+use crate::table::{Breadth, Table};
 use crate::text::{Interner, Sealed, Texts, fold};
 use crate::time::{self, ParsedInstant};
 
@@ -81,8 +81,8 @@ fn read_in(
     progress: &(dyn Fn(u64) + Sync),
     sizes: Sizes,
 ) -> Result<Reading, SourceError> {
-    let Inventory { files, skipped, mappings, .. } = inventory;
-    let plan = |found: &Found| plan(found, config, &mappings, sizes.chunk);
+    let Inventory { files, skipped, mappings, breadth, .. } = inventory;
+    let plan = |found: &Found| plan(found, config, (&mappings, breadth), sizes.chunk);
     let plans: Vec<Plan> = files.par_iter().map(plan).collect::<Result<_, _>>()?;
     let jobs: Vec<Job<'_>> = plans.iter().enumerate().flat_map(|(i, plan)| plan.jobs(i, &files)).collect();
     let mut reading = Reading {
@@ -109,7 +109,7 @@ fn read_in(
             .par_iter()
             .with_max_len(1)
             .map(|job| {
-                let parts = job.read(config, &mappings);
+                let parts = job.read(config, &mappings, breadth);
                 progress(job.bytes);
                 parts
             })
@@ -179,8 +179,9 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(table: Table, header: &[String]) -> Layout {
-        let column = |(i, name): (usize, &String)| table.column(name).filter(|_| !header[i + 1..].contains(name));
+    fn of(table: Table, header: &[String], breadth: Breadth) -> Layout {
+        let last = |i: usize, name: &String| !header[i + 1..].contains(name);
+        let column = |(i, name): (usize, &String)| table.column_at(breadth, name).filter(|_| last(i, name));
         let columns: Vec<Option<usize>> = header.iter().enumerate().map(column).collect();
         let ignored = header.iter().zip(&columns).filter(|(_, c)| c.is_none()).map(|(name, _)| name.clone());
         let mask = columns.iter().flatten().fold(0, |mask, c| mask | 1 << c);
@@ -188,7 +189,12 @@ impl Layout {
     }
 }
 
-fn plan(found: &Found, config: &Config, mappings: &[SourceMapping], chunk: u64) -> Result<Plan, SourceError> {
+fn plan(
+    found: &Found,
+    config: &Config,
+    (mappings, breadth): (&[SourceMapping], Breadth),
+    chunk: u64,
+) -> Result<Plan, SourceError> {
     if let Recognised::SourceJson(m, shape) = &found.as_what
         && shape.envelope.is_none()
         && shape.among.is_empty()
@@ -208,7 +214,7 @@ fn plan(found: &Found, config: &Config, mappings: &[SourceMapping], chunk: u64) 
     Ok(match cut.map_err(|e| unreadable(found, e.to_string()))? {
         Some(cut) => {
             let header: Vec<String> = cut.header.iter().map(|f| fold(&String::from_utf8_lossy(f))).collect();
-            Plan::Pieces(Layout::of(table, &header), cut.pieces)
+            Plan::Pieces(Layout::of(table, &header, breadth), cut.pieces)
         }
         None => Plan::Whole,
     })
@@ -297,9 +303,10 @@ fn unreadable(found: &Found, cause: String) -> SourceError {
 }
 
 impl Job<'_> {
-    fn read(&self, config: &Config, mappings: &[SourceMapping]) -> Result<Vec<Part>, SourceError> {
+    fn read(&self, config: &Config, mappings: &[SourceMapping], breadth: Breadth) -> Result<Vec<Part>, SourceError> {
         let decoders = || -> Vec<Decoder> {
-            let of = |(n, found): (usize, &Found)| Decoder::new(found, self.file + n as u32, config, mappings);
+            let of =
+                |(n, found): (usize, &Found)| Decoder::new(found, self.file + n as u32, config, (mappings, breadth));
             self.shares.iter().enumerate().map(of).collect()
         };
         let unsettled = |(found, decoder): (&Found, &Decoder)| match found.as_what {
@@ -393,6 +400,7 @@ fn mixed_json(
 
 struct Decoder {
     index: u32,
+    breadth: Breadth,
     zone: Tz,
     input: Input,
     texts: Interner,
@@ -423,7 +431,7 @@ type Broken = (u64, String);
 type Source = Box<dyn std::io::Read + Send>;
 
 impl Decoder {
-    fn new(found: &Found, index: u32, config: &Config, mappings: &[SourceMapping]) -> Decoder {
+    fn new(found: &Found, index: u32, config: &Config, (mappings, breadth): (&[SourceMapping], Breadth)) -> Decoder {
         let rule = found.rule.map(|r| &config.inputs[r]);
         let zone = rule.and_then(|r| r.timezone);
         let mapping = match &found.as_what {
@@ -456,6 +464,7 @@ impl Decoder {
         }
         Decoder {
             index,
+            breadth,
             zone: zone.unwrap_or(Tz::UTC),
             input,
             texts: Interner::default(),
@@ -506,7 +515,7 @@ impl Decoder {
 
     fn canonical_csv(&mut self, table: Table, reader: Source) -> Result<(), Broken> {
         let Some((mut reader, header)) = open_csv(reader)? else { return Ok(()) };
-        self.records(&Layout::of(table, &header), &mut reader)
+        self.records(&Layout::of(table, &header, self.breadth), &mut reader)
     }
 
     /// A piece of a plain file: records between commas and line feeds where it has neither quotes nor lone carriage
@@ -641,7 +650,7 @@ impl Decoder {
         let mut failed = None;
         for (key, value) in &members {
             let name = fold(key);
-            let Some(column) = table.column(&name) else {
+            let Some(column) = table.column_at(self.breadth, &name) else {
                 ignored.insert(name);
                 continue;
             };

@@ -27,6 +27,15 @@ pub enum Table {
     Ticket,
 }
 
+/// Who reads: columns and actions that only a hunt looks at cost an audit nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breadth {
+    /// What facts are computed from.
+    Audit,
+    /// That, and the trail: devices, sessions, contacts, what was granted.
+    Hunt,
+}
+
 /// What stands in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -120,6 +129,16 @@ impl Table {
     /// The position of a column; null when the table has none of that name.
     pub fn column(self, name: &str) -> Option<usize> {
         self.columns().iter().position(|c| c.name == name)
+    }
+
+    /// The position of a column that is read at this breadth; null for others.
+    pub fn column_at(self, breadth: Breadth, name: &str) -> Option<usize> {
+        self.column(name).filter(|&column| self.reads(breadth, column))
+    }
+
+    /// Is the column read at this breadth?
+    pub fn reads(self, breadth: Breadth, column: usize) -> bool {
+        breadth == Breadth::Hunt || self != Table::Event || column < event::FIRST_OF_TRAIL
     }
 
     /// The first table whose required columns are all among `names` (folded).

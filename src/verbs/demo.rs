@@ -7,7 +7,7 @@ use std::path::Path;
 use include_dir::{Dir, File, include_dir};
 
 use super::{Said, VerbError, audit};
-use crate::cli::{Audit, Demo, House, Terms};
+use crate::cli::{Audit, Demo, House, Hunt, Terms};
 use crate::run::Progress;
 
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample-data");
@@ -17,6 +17,9 @@ static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample-data");
 /// # Errors
 /// When `input/` holds anything that is not the sample's own, or cannot be written.
 pub fn demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, VerbError> {
+    if args.hunt {
+        return hunt_demo(args, started, progress);
+    }
     let input = args.folder.join("input");
     let mut files = Vec::new();
     collect(&SAMPLE, &mut files);
@@ -38,6 +41,48 @@ pub fn demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Verb
         identity: None,
     };
     audit::audit(&args, started, progress)
+}
+
+/// Writes three months of a large organisation to `input/` and hunts through them.
+fn hunt_demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, VerbError> {
+    let input = args.folder.join("input");
+    let files = crate::hunt::sample::files();
+    for entry in walkdir::WalkDir::new(&input).sort_by_file_name().into_iter().flatten() {
+        let ours =
+            entry.path().strip_prefix(&input).is_ok_and(|path| files.iter().any(|(name, _)| Path::new(name) == path));
+        if !entry.file_type().is_dir() && !ours {
+            let message = format!("{}: is not of the sample data", entry.path().display());
+            return Err(VerbError::own(message, "name another folder: `regrant demo --hunt DIR`"));
+        }
+    }
+    for (name, content) in files {
+        let path = input.join(name);
+        let write = || {
+            fs::create_dir_all(path.parent().unwrap_or(&input))?;
+            fs::write(&path, content)
+        };
+        write().map_err(|error| refused(&path, "write", &error))?;
+    }
+    let args = Hunt {
+        paths: vec![input],
+        identity: Vec::new(),
+        executor: Vec::new(),
+        ip: Vec::new(),
+        ticket: Vec::new(),
+        credential: Vec::new(),
+        since: None,
+        until: None,
+        as_of: None,
+        case: None,
+        align_clocks: false,
+        house: House { config: None, mappings: Vec::new() },
+        output: args.folder.join("hunt"),
+        threads: None,
+        quiet: false,
+        progress: crate::cli::Show::Auto,
+    };
+    // The sample ends at a date of its own.
+    super::hunt::hunt(&args, started.max(crate::hunt::sample::AS_OF), progress)
 }
 
 fn collect(folder: &'static Dir<'static>, files: &mut Vec<&'static File<'static>>) {

@@ -4,7 +4,8 @@ use super::layout::{columns, count, shown};
 use super::{Knowledge, VerbError};
 use crate::assess::waiver::Waiver;
 use crate::cli::{Lint, format_id};
-use crate::mappings::MappingKind;
+use crate::hunt::pattern;
+use crate::mappings::{MappingKind, Origin};
 use crate::render::Formats;
 use crate::run::RunError;
 use crate::source::mapping::SourceMapping;
@@ -20,6 +21,7 @@ pub fn lint(args: &Lint, started: i64) -> Result<String, VerbError> {
     let known = Knowledge::load(&args.house)?;
     let config = &known.config;
     SourceMapping::load_all(&known.mappings)?;
+    let patterns = pattern::load_all(&known.mappings)?;
     if let Some(unknown) = config.policy.severity.keys().find(|id| known.catalogue.get(id).is_none()) {
         return Err(RunError::Severity(unknown.clone()).into());
     }
@@ -56,6 +58,11 @@ pub fn lint(args: &Lint, started: i64) -> Result<String, VerbError> {
         ),
     ]);
     rows.push(vec!["sources".to_owned(), count(sources, "source mapping", "source mappings")]);
+    rows.push(vec!["patterns".to_owned(), count(patterns.len() as u64, "pattern", "patterns")]);
+    for file in known.mappings.files(MappingKind::Pattern).filter(|file| file.origin != Origin::Shipped) {
+        let does = if file.replaces { "replaces the shipped" } else { "adds the" };
+        rows.push(vec![String::new(), shown(&format!("{} {does} pattern {}", file.origin, file.id))]);
+    }
     for other in known.mappings.overrides() {
         let does = if other.replaces { "replaces the shipped" } else { "adds the" };
         rows.push(vec![String::new(), shown(&format!("{} {does} {} {}", other.path, other.kind, other.id))]);

@@ -1,4 +1,4 @@
-//! `list`: checks, facts, sources, frameworks and formats, from the same registries that a run uses.
+//! `list`: checks, facts, sources, frameworks, formats and patterns, from the same registries that a run uses.
 
 use std::fmt::Write as _;
 
@@ -26,7 +26,25 @@ pub fn list(args: &List) -> Result<String, VerbError> {
         Listed::Sources => sources(&Mappings::load(&args.mappings)?)?,
         Listed::Frameworks => frameworks(&Knowledge::shipped_and(&args.mappings)?),
         Listed::Formats => formats(),
+        Listed::Patterns => patterns(&Mappings::load(&args.mappings)?)?,
     })
+}
+
+fn patterns(mappings: &Mappings) -> Result<String, VerbError> {
+    let patterns = crate::hunt::pattern::load_all(mappings)?;
+    let widest = patterns.iter().map(|pattern| pattern.id.chars().count()).max().unwrap_or(0);
+    let rows: Vec<Vec<String>> = patterns
+        .iter()
+        .map(|p| vec![format!("{:<widest$}", shown(&p.id)), format!("{:>3}", p.weight), shown(&p.title)])
+        .collect();
+    Ok(format!(
+        "Sequences that `regrant hunt` looks for, with the points that each adds to an incident\n\n{}\n{}",
+        columns(&rows, 2),
+        wrapped(
+            "A group of sequences with 120 points or more is an incident. docs/hunting.md shows how to add one.",
+            0
+        )
+    ))
 }
 
 /// Severity before and after escalation.

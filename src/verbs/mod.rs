@@ -6,6 +6,7 @@ pub mod diff;
 pub mod draw;
 pub mod explain;
 pub mod facts;
+pub mod hunt;
 pub mod layout;
 pub mod lint;
 pub mod list;
@@ -102,6 +103,9 @@ pub enum VerbError {
     /// A check or waiver cannot be said in another engine's SQL.
     #[error(transparent)]
     Script(#[from] Box<ScriptError>),
+    /// A saved case cannot be used.
+    #[error(transparent)]
+    Case(#[from] crate::hunt::case::CaseError),
     /// Everything else.
     #[error("{message}\n  help: {help}")]
     Own {

@@ -26,7 +26,7 @@ use crate::{audit, default_as_of, one_thread, root, shared};
 
 /// A Python with the engines: `REGRANT_ENGINES` names it, else the one that `.ci/run` makes, else any.
 #[allow(clippy::disallowed_methods, reason = "a test asks the machine what it has")]
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     if let Some(named) = std::env::var_os("REGRANT_ENGINES") {
         return named.into();
     }

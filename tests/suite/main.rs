@@ -13,6 +13,7 @@ mod coverage;
 mod determinism;
 mod exports;
 mod feeds;
+mod hunt;
 mod lake;
 mod mixed;
 mod mutation;

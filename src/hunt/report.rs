@@ -1,0 +1,337 @@
+//! What a hunt says, as plain data: everything that page, time line, lists and summary are written from.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::events::{Event, Field, Trail};
+use super::incident::{self, Group, INCIDENT, Known, LEAD, Reason, TOGETHER};
+use super::limits::Limit;
+use super::matcher::Match;
+use super::story::{self, Cut, Descent, Line, Touched};
+use crate::text::fold;
+use crate::time::format_instant;
+
+/// Incidents that are told in full; the others are counted.
+pub const TOLD: usize = 50;
+/// Leads that are listed; the others are counted.
+pub const LEADS: usize = 200;
+
+/// What the responder already has in hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pivots {
+    /// Each: the field, and its value folded.
+    pub values: Vec<(String, String)>,
+    /// From here on, microseconds.
+    pub since: Option<i64>,
+    /// Before this.
+    pub until: Option<i64>,
+}
+
+impl Pivots {
+    /// Is there a value to expand around?
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn covers(&self, at: i64) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Numbers that each value stands for, looked for once.
+    fn numbers(&self, trail: &Trail) -> Vec<(&str, BTreeSet<u32>)> {
+        let of = |kind: &str, value: &str| {
+            let called = |n: &u32| {
+                let people = ["identity", "executor"].contains(&kind);
+                people && trail.who.get(n).is_some_and(|who| who.called(value))
+                    || fold(&trail.names[*n as usize]) == value
+            };
+            (1..trail.names.len() as u32).filter(called).collect::<BTreeSet<u32>>()
+        };
+        self.values.iter().map(|(kind, value)| (kind.as_str(), of(kind, value))).collect()
+    }
+
+    /// Positions of the events in the period that a value touches.
+    fn hit(&self, trail: &Trail) -> BTreeSet<u32> {
+        let numbers = self.numbers(trail);
+        let touches = |event: &Event| {
+            numbers.iter().any(|(kind, numbers)| {
+                let is = |field: Field| numbers.contains(&event.get(field));
+                match *kind {
+                    // What a desk agent does all day is asked for by --executor.
+                    "identity" => is(Field::Target),
+                    "executor" => is(Field::Executor),
+                    "ip" => is(Field::SourceIp),
+                    "ticket" => is(Field::Ticket),
+                    _ => is(Field::Credential),
+                }
+            })
+        };
+        let fits = |&i: &u32| self.covers(trail.events[i as usize].at) && touches(&trail.events[i as usize]);
+        (0..trail.events.len() as u32).filter(fits).collect()
+    }
+}
+
+/// Somebody of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// As a log writes it.
+    pub identity: String,
+    /// Of the register; empty when not known.
+    pub name: String,
+    /// As the fact; empty when not known.
+    pub tier: String,
+    /// Position or department; empty when not known.
+    pub post: String,
+}
+
+/// One incident, lead, or what lies around a pivot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Stays the same from run to run.
+    pub id: String,
+    /// `incident`, `lead` or `pivot`.
+    pub standing: String,
+    /// Sum of the reasons' points.
+    pub score: u32,
+    /// Its first event.
+    pub began_at: String,
+    /// When its reasons first made it an incident; null for leads.
+    pub known_at: Option<String>,
+    /// Its last matched event.
+    pub last_at: String,
+    /// Why, most points first.
+    pub reasons: Vec<Reason>,
+    /// Techniques of MITRE ATT&CK, in order.
+    pub attack: Vec<String>,
+    /// Whose access was changed.
+    pub people: Vec<Person>,
+    /// Who carried out resets.
+    pub executors: Vec<String>,
+    /// What happened, in order of time.
+    pub story: Vec<Line>,
+    /// Lines that the story leaves to the time line.
+    pub more_lines: u64,
+    /// Who changed whose access.
+    pub lineage: Vec<Descent>,
+    /// Whom else it may concern.
+    pub blast: Vec<Touched>,
+    /// What is cut off, in order.
+    pub containment: Vec<Cut>,
+}
+
+/// A pattern and how often it matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The pattern.
+    pub pattern: Known,
+    /// Matches in the period.
+    pub matches: u64,
+}
+
+/// Everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hunt {
+    /// Version of the program.
+    pub version: String,
+    /// Up to when the data is taken as known.
+    pub as_of: String,
+    /// First and last event; null without any.
+    pub first_at: Option<String>,
+    /// See `first_at`.
+    pub last_at: Option<String>,
+    /// What was asked for.
+    pub pivots: Pivots,
+    /// Events that pivots touch; null without one.
+    pub touched: Option<u64>,
+    /// Events.
+    pub events: u64,
+    /// Resets among them that did not fail.
+    pub resets: u64,
+    /// Groups with 120 points or more, all of them counted, the first told.
+    pub incidents: Vec<Incident>,
+    /// How many there are.
+    pub incident_count: u64,
+    /// Groups below, the first ones, without their stories.
+    pub leads: Vec<Incident>,
+    /// How many there are.
+    pub lead_count: u64,
+    /// Groups with too few points to be listed.
+    pub below: u64,
+    /// Patterns in force.
+    pub patterns: Vec<Tally>,
+    /// What cannot be seen.
+    pub limits: Vec<Limit>,
+    /// The zone of the organisation; null is UTC.
+    pub zone: Option<String>,
+    /// Paths and record counts of the inputs.
+    pub inputs: Vec<(String, u64)>,
+}
+
+/// What a hunt is put together from; what a saved case holds.
+pub struct Material<'a> {
+    /// Events.
+    pub trail: &'a Trail,
+    /// Patterns.
+    pub known: &'a [Known],
+    /// Matches.
+    pub matches: &'a [Match],
+    /// What cannot be seen.
+    pub limits: &'a [Limit],
+    /// Up to when the data is known.
+    pub as_of: i64,
+    /// The zone's name.
+    pub zone: Option<&'a str>,
+    /// Paths and record counts.
+    pub inputs: &'a [(String, u64)],
+    /// First and last event of the data, which a case no longer has.
+    pub span: Option<(i64, i64)>,
+    /// Events of the data.
+    pub events: u64,
+}
+
+/// Connects, scores and tells. With a pivot: what lies around it, first.
+pub fn tell(material: &Material<'_>, pivots: &Pivots) -> Hunt {
+    let Material { trail, known, matches, .. } = material;
+    let in_time = |m: &&Match| m.events.iter().any(|&i| pivots.covers(trail.events[i as usize].at));
+    let counted: Vec<Match> = matches.iter().filter(in_time).cloned().collect();
+    let mut groups = incident::groups(trail, &counted, known);
+    let mut incidents = Vec::new();
+    let mut touched = None;
+    if !pivots.is_empty() {
+        let hit = pivots.hit(trail);
+        touched = Some(hit.len() as u64);
+        let concerned = |group: &Group| group.events.iter().any(|i| hit.contains(i));
+        if let Some(group) = around_pivot(trail, &counted, known, &hit) {
+            incidents.push(told(material, &counted, &group, "pivot"));
+        }
+        groups.retain(concerned);
+    }
+    let incident_count = groups.iter().filter(|group| group.score >= INCIDENT).count();
+    let lead_count = groups.iter().filter(|group| (LEAD..INCIDENT).contains(&group.score)).count();
+    let below = (groups.len() - incident_count - lead_count) as u64;
+    for group in groups.iter().take(incident_count.min(TOLD)) {
+        incidents.push(told(material, &counted, group, "incident"));
+    }
+    let leads = groups[incident_count..incident_count + lead_count].iter().take(LEADS);
+    let leads = leads.map(|group| brief(material, &counted, group, "lead")).collect();
+    let span = material.span.or(trail.span());
+    let tally = |p: usize| counted.iter().filter(|m| m.pattern == p).count() as u64;
+    Hunt {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        as_of: format_instant(material.as_of),
+        first_at: span.map(|(first, _)| format_instant(first)),
+        last_at: span.map(|(_, last)| format_instant(last)),
+        pivots: pivots.clone(),
+        touched,
+        events: material.events,
+        resets: trail.resets,
+        incidents,
+        incident_count: incident_count as u64,
+        leads,
+        lead_count: lead_count as u64,
+        below,
+        patterns: known.iter().enumerate().map(|(p, k)| Tally { pattern: k.clone(), matches: tally(p) }).collect(),
+        limits: material.limits.to_vec(),
+        zone: material.zone.map(str::to_owned),
+        inputs: material.inputs.to_vec(),
+    }
+}
+
+/// A group without a pattern of its own: everything that a pivot touches, and the matches among it.
+fn around_pivot(trail: &Trail, matches: &[Match], known: &[Known], hit: &BTreeSet<u32>) -> Option<Group> {
+    let of: Vec<usize> =
+        (0..matches.len()).filter(|&m| matches[m].events.iter().any(|event| hit.contains(event))).collect();
+    let mut group = incident::group(trail, matches, known, of);
+    let mut events: BTreeSet<u32> = group.events.iter().copied().collect();
+    events.extend(hit);
+    for &i in hit {
+        let event = &trail.events[i as usize];
+        if incident::changes_access(event) {
+            group.subjects.insert(event.get(Field::Target));
+        }
+    }
+    group.subjects.remove(&super::events::NONE);
+    group.events = events.into_iter().collect();
+    (!group.events.is_empty()).then_some(group)
+}
+
+fn brief(material: &Material<'_>, matches: &[Match], group: &Group, standing: &str) -> Incident {
+    let Material { trail, known, .. } = material;
+    let (began, last) = group.span(trail);
+    let attack: BTreeSet<&String> = group.matches.iter().flat_map(|&m| &known[matches[m].pattern].attack).collect();
+    let executors: BTreeSet<&str> = group
+        .events
+        .iter()
+        .map(|&i| &trail.events[i as usize])
+        .filter(|event| event.is_reset() && event.own != 2)
+        .filter_map(|event| trail.value(event, Field::Executor))
+        .collect();
+    let person = |number: &u32| {
+        let who = trail.who.get(number).cloned().unwrap_or_default();
+        let identity = trail.name(*number).unwrap_or_default().to_owned();
+        Person { identity, name: who.name, tier: who.tier, post: who.post }
+    };
+    Incident {
+        id: group.id(trail, matches, known),
+        standing: standing.to_owned(),
+        score: group.score,
+        began_at: format_instant(began),
+        known_at: group.known_at.map(format_instant),
+        last_at: format_instant(last),
+        reasons: group.reasons.clone(),
+        attack: attack.into_iter().cloned().collect(),
+        people: group.subjects.iter().map(person).collect(),
+        executors: executors.into_iter().map(str::to_owned).collect(),
+        story: Vec::new(),
+        more_lines: 0,
+        lineage: Vec::new(),
+        blast: Vec::new(),
+        containment: Vec::new(),
+    }
+}
+
+fn told(material: &Material<'_>, matches: &[Match], group: &Group, standing: &str) -> Incident {
+    let trail = material.trail;
+    let events = story::around(trail, group);
+    let mut incident = brief(material, matches, group, standing);
+    incident.more_lines = events.len().saturating_sub(story::LINES) as u64;
+    let lines = events.iter().take(story::LINES);
+    incident.story = lines.map(|&(i, matched)| story::line(trail, &trail.events[i as usize], matched)).collect();
+    incident.lineage = story::lineage(trail, &events);
+    incident.blast = story::blast(trail, group);
+    incident.containment = story::containment(trail, group, &events);
+    incident
+}
+
+/// Every event of the told incidents, in order of time, each once: for the time line files. With it the incidents that it
+/// is part of.
+pub fn timeline(material: &Material<'_>, hunt: &Hunt) -> Vec<(Line, Vec<String>)> {
+    let trail = material.trail;
+    let mut of: std::collections::BTreeMap<u32, (bool, Vec<String>)> = std::collections::BTreeMap::new();
+    let matches: Vec<Match> = material
+        .matches
+        .iter()
+        .filter(|m| m.events.iter().any(|&i| hunt.pivots.covers(trail.events[i as usize].at)))
+        .cloned()
+        .collect();
+    let groups = incident::groups(trail, &matches, material.known);
+    for told in &hunt.incidents {
+        let group = match told.standing.as_str() {
+            "pivot" => {
+                let hit = hunt.pivots.hit(trail);
+                around_pivot(trail, &matches, material.known, &hit)
+            }
+            _ => groups.iter().find(|group| group.id(trail, &matches, material.known) == told.id).cloned(),
+        };
+        for (i, matched) in group.iter().flat_map(|group| story::around(trail, group)) {
+            let entry = of.entry(i).or_insert((false, Vec::new()));
+            entry.0 |= matched;
+            entry.1.push(told.id.clone());
+        }
+    }
+    of.into_iter().map(|(i, (matched, ids))| (story::line(trail, &trail.events[i as usize], matched), ids)).collect()
+}
+
+/// Microseconds before and after an incident that its blast list looks at.
+pub const BLAST: i64 = TOGETHER;

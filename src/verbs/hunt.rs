@@ -1,0 +1,198 @@
+//! `hunt`: from raw exports, or a saved case, to a folder that says what happened and what to cut off.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use super::layout::{columns, count, shown, wrapped};
+use super::{Said, VerbError, audit, config};
+use crate::cli::Hunt as Args;
+use crate::hunt::case::{self, Case};
+use crate::hunt::report::{self, Hunt, Material, Pivots};
+use crate::hunt::{self, Clocks, Found, Request, output, page, sigma};
+use crate::render::folder::Staging;
+use crate::render::manifest::{Digesting, FileEntry, Manifest};
+use crate::report::model::{Assessment, Input};
+use crate::run::Progress;
+use crate::text::fold;
+
+/// Incidents that the summary names.
+const NAMED: usize = 5;
+
+/// Hunts and writes the folder. `started` is the instant `as_of` falls back to, in microseconds UTC.
+///
+/// # Errors
+/// Bad config or mappings, inputs or a case that cannot be read, a pivot that nothing touches, a folder that cannot be
+/// written.
+pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, VerbError> {
+    let config = config(&args.house)?;
+    let zone = config.zone();
+    let pivots = Pivots {
+        values: [
+            ("identity", &args.identity),
+            ("executor", &args.executor),
+            ("ip", &args.ip),
+            ("ticket", &args.ticket),
+            ("credential", &args.credential),
+        ]
+        .into_iter()
+        .flat_map(|(kind, values)| values.iter().map(move |value| (kind.to_owned(), fold(value))))
+        .collect(),
+        since: args.since.map(|at| at.in_zone(zone)),
+        until: args.until.map(|at| at.in_zone(zone)),
+    };
+    if let (Some(since), Some(until)) = (pivots.since, pivots.until)
+        && since >= until
+    {
+        return Err(VerbError::own(
+            "the period from `--since` to `--until` is empty",
+            "`--until` is exclusive and must lie after `--since`",
+        ));
+    }
+    // Before anything is read, so that nobody waits for a folder that may not be written.
+    let staging = Staging::prepare(&args.output)?;
+    let (hunt, published) = match &args.case {
+        Some(folder) => {
+            let case = Case::open(folder)?;
+            let hunt = told(&case.material(), &pivots)?;
+            let published = write(&hunt, &case.material(), None, staging)?;
+            (hunt, published)
+        }
+        None => {
+            let request = Request {
+                paths: args.paths.clone(),
+                as_of: args.as_of.map(|at| at.in_zone(zone)).or(config.as_of).unwrap_or(started),
+                config,
+                mappings: args.house.mappings.clone(),
+                clocks: if args.align_clocks { Clocks::Aligned } else { Clocks::AsWritten },
+            };
+            let found = hunt::find(&request, progress)?;
+            let hunt = told(&found.material(), &pivots)?;
+            let published = write(&hunt, &found.material(), Some(&found), staging)?;
+            // Nobody has to wait until millions of events are given back.
+            rayon::spawn(move || drop(found));
+            (hunt, published)
+        }
+    };
+    let mut notes = audit::published_notes(&published);
+    let place = published.path.join("hunt.html");
+    let text = if args.quiet { line(&hunt) } else { summary(&hunt, &place) };
+    if args.quiet {
+        notes.clear();
+    }
+    Ok(Said { text, notes, code: 0 })
+}
+
+fn told(material: &Material<'_>, pivots: &Pivots) -> Result<Hunt, VerbError> {
+    let hunt = report::tell(material, pivots);
+    if hunt.touched == Some(0) {
+        let asked: Vec<String> = pivots.values.iter().map(|(kind, value)| format!("--{kind} {value}")).collect();
+        return Err(VerbError::own(
+            shown(&format!("no event is touched by {}", asked.join(" or "))),
+            "write it exactly as a log does, or widen --since and --until; names are not matched by similarity",
+        ));
+    }
+    Ok(hunt)
+}
+
+/// Writes every file, the manifest last, and puts the folder in its place.
+fn write(
+    hunt: &Hunt,
+    material: &Material<'_>,
+    found: Option<&Found>,
+    staging: Staging,
+) -> Result<crate::render::folder::Published, VerbError> {
+    let fault = |what: &str, error: String| {
+        VerbError::own(format!("{what} cannot be made: {error}"), "this is a fault of regrant; report it")
+    };
+    let mut files: Vec<FileEntry> = Vec::new();
+    let mut put = |path: &str, bytes: &[u8]| -> Result<(), VerbError> {
+        let mut out = Digesting::new(Vec::with_capacity(bytes.len()));
+        let digested = out.write_all(bytes);
+        digested.map_err(|error| fault(path, error.to_string()))?;
+        let (entry, bytes) = out.finish(path);
+        staging.add(path, &bytes)?;
+        files.push(entry);
+        Ok(())
+    };
+    let timeline = report::timeline(material, hunt);
+    put("timeline.csv", &output::timeline_csv(&timeline))?;
+    put("timeline.jsonl", &output::timeline_jsonl(&timeline))?;
+    put("blast-list.csv", &output::blast_csv(hunt))?;
+    put("containment.csv", &output::containment_csv(hunt))?;
+    put("incidents.ocsf.jsonl", &output::ocsf(hunt, "1.6.0"))?;
+    let mut data = serde_json::to_vec_pretty(hunt).map_err(|error| fault("hunt.json", error.to_string()))?;
+    data.push(b'\n');
+    put("hunt.json", &data)?;
+    let (words, numbers) = Case::pack(material).map_err(|error| fault(case::WORDS, error.to_string()))?;
+    put(case::WORDS, &words)?;
+    put(case::NUMBERS, &numbers)?;
+    if let Some(found) = found {
+        for (path, text) in sigma::rules(&found.patterns, &found.mappings) {
+            put(&path, text.as_bytes())?;
+        }
+    }
+    let html = page::html(hunt, timeline.len()).map_err(|error| fault("hunt.html", error))?;
+    put("hunt.html", html.as_bytes())?;
+    let mut assessment = Assessment::default();
+    assessment.tool.version.clone_from(&hunt.version);
+    assessment.run.as_of.clone_from(&hunt.as_of);
+    assessment.inputs =
+        hunt.inputs.iter().map(|(path, read)| Input { path: path.clone(), read: *read, ..Input::default() }).collect();
+    let text = Manifest::of(&assessment, files).text().map_err(|error| fault("manifest.json", error.to_string()))?;
+    staging.add(crate::render::manifest::FILE, text.as_bytes())?;
+    Ok(staging.publish()?)
+}
+
+/// One line for a log.
+fn line(hunt: &Hunt) -> String {
+    format!(
+        "{}, {}, {} below; {} looked at\n",
+        count(hunt.incident_count, "incident", "incidents"),
+        count(hunt.lead_count, "lead", "leads"),
+        count(hunt.below, "group", "groups"),
+        count(hunt.events, "event", "events"),
+    )
+}
+
+fn summary(hunt: &Hunt, place: &std::path::Path) -> String {
+    let mut out = String::new();
+    let span = match (&hunt.first_at, &hunt.last_at) {
+        (Some(first), Some(last)) => format!(" from {first} to {last}"),
+        _ => String::new(),
+    };
+    let _ = writeln!(
+        out,
+        "{}, {} among {}{span}\n",
+        count(hunt.incident_count, "incident", "incidents"),
+        count(hunt.lead_count, "lead", "leads"),
+        count(hunt.events, "event", "events"),
+    );
+    for incident in hunt.incidents.iter().take(NAMED) {
+        let known = incident.known_at.as_ref().map(|at| format!(", known from {at}")).unwrap_or_default();
+        let head = format!("{} {} points  began {}{known}", incident.standing, incident.score, incident.began_at);
+        let _ = writeln!(out, "{}", shown(&head));
+        out.push_str(&wrapped(&shown(&output::headline(incident)), 2));
+        let rows: Vec<Vec<String>> =
+            incident.reasons.iter().map(|r| vec![format!("{:>5}", r.points), shown(&r.text)]).collect();
+        out.push_str(&columns(&rows, 2));
+        let cuts = incident.containment.len() as u64;
+        let others = incident.blast.iter().filter(|touched| !touched.within).count() as u64;
+        let _ = writeln!(
+            out,
+            "  {}, {} share something with it\n",
+            count(cuts, "thing to cut off", "things to cut off"),
+            count(others, "other", "others")
+        );
+    }
+    let unseen = hunt.limits.iter().filter(|limit| limit.because.starts_with("cannot be seen")).count() as u64;
+    if unseen > 0 {
+        let text = format!(
+            "{} cannot be seen in these inputs, and {} more limit what can be said: see the page.",
+            count(unseen, "step of a pattern", "steps of patterns"),
+            count(hunt.limits.len() as u64 - unseen, "thing", "things")
+        );
+        out.push_str(&wrapped(&text, 0));
+    }
+    let _ = writeln!(out, "{}", shown(&place.to_string_lossy()));
+    out
+}
