@@ -779,7 +779,7 @@ impl Decoder {
         let record = Value::Object([(key.to_owned(), Value::from(name))].into_iter().collect());
         let mapped = mapping.apply_in(&record, &self.setting);
         let MappedOutcome::OutOfScope(reason) = mapped.outcome else { return None };
-        self.input.systems.extend(mapped.system.as_deref().map(fold));
+        self.input.systems.extend(mapped.system.as_deref().map(|system| fold(&excerpt::id(system))));
         Some(excerpt::prose(&reason).into_owned())
     }
 
@@ -846,7 +846,7 @@ impl Decoder {
         }
         let mapped = mapping.apply_in(value, &self.setting);
         if let Some(system) = &mapped.system {
-            self.input.systems.insert(fold(system));
+            self.input.systems.insert(fold(&excerpt::id(system)));
         }
         self.pass(&mapped);
         let rows = match mapped.outcome {
