@@ -103,6 +103,43 @@ pub static BASES: &[Basis] = &[
         facts: &["target_burst", "repeat_window_observed"],
         parts: &["repeat_window_hours"],
     },
+    // How far a log has to reach.
+    Basis {
+        column: "policy_factor_pair",
+        doc: "factor_pair_minutes",
+        facts: &["other_factor_observed"],
+        parts: &["factor_pair_minutes"],
+    },
+    // How far a log has to reach.
+    Basis {
+        column: "policy_reactivation",
+        doc: "reactivation_hours",
+        facts: &["reactivations_observed"],
+        parts: &["reactivation_hours"],
+    },
+    // How far a log has to reach.
+    Basis {
+        column: "policy_privilege",
+        doc: "privilege_hours",
+        facts: &["privilege_grants_observed"],
+        parts: &["privilege_hours"],
+    },
+    // How far a log has to reach.
+    Basis {
+        column: "policy_contact_change",
+        doc: "contact_change_days",
+        facts: &["contact_changes_observed"],
+        parts: &["contact_change_days"],
+    },
+    // How far a log has to reach.
+    Basis {
+        column: "policy_cascade",
+        doc: "cascade_hours",
+        facts: &["cascade_window_observed"],
+        parts: &["cascade_hours"],
+    },
+    // How far a log has to reach.
+    Basis { column: "policy_denied", doc: "denied_hours", facts: &["denials_observed"], parts: &["denied_hours"] },
     Basis {
         column: "policy_working_time",
         doc: "working_hours, working_days, holidays and the timezone",
