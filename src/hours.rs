@@ -104,7 +104,7 @@ impl Hours {
     /// Silences that are no part of the log's rhythm.
     ///
     /// For every hour of the week it is known in what share of the log's weeks it had an event, the weeks of the silence left
-    /// out. A silence is a hole where, by these shares, [`EXPECTED`] hours with events were to be expected in it; where the log
+    /// out. A silence is a hole where, by these shares, `EXPECTED` hours with events were to be expected in it; where the log
     /// had events in at least half of its other weeks, for a log of one batch a month has no rhythm that a month could break;
     /// and where silences of its kind are rare. So nights and weekends are none, and of a quiet log or one of less than three
     /// weeks none is named. What parts a few stray dates from all the rest is a hole in any case.
