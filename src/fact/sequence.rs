@@ -8,7 +8,7 @@ use crate::text::EMPTY;
 use crate::time::DAY;
 
 /// How long before a reset somebody must have reset others to count as one who does so.
-const HABIT_DAYS: i64 = 30;
+pub const HABIT_DAYS: i64 = 30;
 
 type S<'a> = ResetSubject<'a>;
 

@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::events::{Event, Field, MARKS, NONE, Trail};
 use super::pattern::{Order, Pattern, Piece, Step, Test};
+use crate::fact::sequence::HABIT_DAYS;
 use crate::fact::{ResetSubject, Value, World, reset_fact};
 use crate::table::{event, person};
 use crate::text::EMPTY;
@@ -16,6 +17,8 @@ use crate::time::{DAY, format_instant};
 
 /// An address or device not used for so long counts as unseen (Elastic, Sigma and Azure rules: 90 days).
 pub const UNSEEN: i64 = 90 * DAY;
+/// The window of the fact `habitual_executor`.
+const HABIT: i64 = HABIT_DAYS * DAY;
 /// With less history than this nobody can say what is unseen.
 pub const HISTORY: i64 = 14 * DAY;
 /// A baseline of an executor needs so many days.
@@ -566,6 +569,8 @@ impl Follower<'_> {
             // Known of what tickets say, too.
             Test::FactIs("self_service", wanted) => (event.own != 0).then_some((event.own == 2) == *wanted),
             Test::FactIs(name, wanted) => match fact(name)? {
+                // What somebody did not do in thirty days is not known from fewer.
+                Value::Bool(false) if *name == "habitual_executor" && event.at - self.start < HABIT => None,
                 Value::Bool(is) => Some(is == *wanted),
                 _ => None,
             },

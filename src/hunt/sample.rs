@@ -93,8 +93,13 @@ struct Maker {
 
 /// Files of the sample: path and content.
 pub fn files() -> Vec<(&'static str, Vec<u8>)> {
+    files_drawn(7)
+}
+
+/// The same incidents in ordinary traffic that another seed draws.
+pub fn files_drawn(seed: u64) -> Vec<(&'static str, Vec<u8>)> {
     let mut maker = Maker {
-        dice: Dice(7),
+        dice: Dice(seed),
         okta: Vec::new(),
         aws: Vec::new(),
         tickets: Vec::new(),

@@ -826,7 +826,8 @@ impl Decoder {
             Some(ParsedInstant::Naive(local)) => time::resolve_naive(local, self.zone),
             None => return,
         };
-        let system = self.system.as_deref().or(mapped.system.as_deref()).map(fold).unwrap_or_default();
+        let mapped_to = || mapped.system.as_deref().map(|system| fold(&excerpt::id(system)));
+        let system = self.system.as_deref().map(fold).or_else(mapped_to).unwrap_or_default();
         self.input.passed.entry(system).or_default().see(at);
     }
 

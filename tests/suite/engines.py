@@ -132,6 +132,9 @@ def main():
         with open(sys.argv[3], encoding="utf-8") as lines:
             expressions = [line.rstrip("\n") for line in lines]
         engine.load(sys.argv[4:])
+        if name == "duckdb":
+            # Random conditions over few rows run into a fault of its optimizer ("did not return a BoundFunctionExpression").
+            engine.run("PRAGMA disable_optimizer")
         for start in range(0, len(expressions), 50):
             some = expressions[start : start + 50]
             columns = ", ".join(f"{one} AS e{start + n}" for n, one in enumerate(some))
