@@ -824,3 +824,19 @@ fn a_folder_without_a_readable_file_is_no_report() {
     }
     assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 1, "nothing is left behind");
 }
+
+/// A record of several rows of which one disagrees with another file's is rejected in whole or not at all.
+#[test]
+fn a_record_of_several_rows_ends_in_one_place() {
+    let folder = Folder::new();
+    let text = fs::read_to_string(root().join("tests/sources/entra-applications/applications.json")).expect("a sample");
+    let other = text.replace("Berth planner", "Berth planning").replace("2299-12-31", "2298-12-31");
+    assert_ne!(text, other);
+    fs::write(folder.path("first.json"), &text).expect("written");
+    fs::write(folder.path("second.json"), &other).expect("written");
+    let report = audit(&[folder.path("first.json"), folder.path("second.json")], Config::default());
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_adds_up(&report);
+    let second = report.assessment.inputs.iter().find(|input| input.path == "second.json").expect("read");
+    assert_eq!((second.read, second.rejected), (2, second.rejected_reasons.values().sum()), "{second:?}");
+}
