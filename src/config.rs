@@ -667,9 +667,9 @@ impl Config {
         self.inputs.iter().find(|rule| rule.matcher.is_match(rel_to_config))
     }
 
-    /// The folders of `mappings`, resolved against [`Config::base`].
-    pub fn mapping_folders(&self) -> Vec<PathBuf> {
-        self.mappings.iter().map(|folder| self.base.join(folder)).collect()
+    /// The folders of `mappings`, resolved against [`Config::base`], and behind them those that are named beside the config.
+    pub fn mapping_folders(&self, further: &[PathBuf]) -> Vec<PathBuf> {
+        self.mappings.iter().map(|folder| self.base.join(folder)).chain(further.iter().cloned()).collect()
     }
 }
 
@@ -1581,7 +1581,7 @@ expires_on = 2026-12-31
         assert_eq!(config.fail_on, Some(Severity::High));
         assert_eq!(config.formats, ["html", "all"]);
         assert_eq!(config.view, View::Responder);
-        assert_eq!(config.mapping_folders(), [PathBuf::from("conf/our-mappings")]);
+        assert_eq!(config.mapping_folders(&[]), [PathBuf::from("conf/our-mappings")]);
 
         let placed = Placed { config_at: String::new(), inputs_at: "exports".to_owned() };
         assert_eq!(config.placed, Some(placed));

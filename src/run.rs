@@ -158,9 +158,7 @@ pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 /// # Errors
 /// Bad mappings or config, an input that cannot be read or recognised. Bad records are no error: they are counted.
 pub fn audit(request: &Request, progress: &Progress) -> Result<Report, RunError> {
-    let mut folders = request.config.mapping_folders();
-    folders.extend(request.mappings.iter().cloned());
-    let mappings = Mappings::load(&folders)?;
+    let mappings = Mappings::load(&request.config.mapping_folders(&request.mappings))?;
     pipeline(request, &mappings, progress, || Inventory::take(&request.paths, &request.config, &mappings))
 }
 
@@ -173,9 +171,7 @@ pub fn with_world<T>(
     progress: &Progress,
     work: impl FnOnce(&World<'_>) -> T,
 ) -> Result<T, RunError> {
-    let mut folders = request.config.mapping_folders();
-    folders.extend(request.mappings.iter().cloned());
-    let mappings = Mappings::load(&folders)?;
+    let mappings = Mappings::load(&request.config.mapping_folders(&request.mappings))?;
     let inventory = Inventory::take(&request.paths, &request.config, &mappings)?;
     let (settled, _) = read(inventory, request, progress)?;
     let register = Register::build(&settled, request.config.zone());

@@ -109,9 +109,7 @@ impl Found {
 /// # Errors
 /// Bad mappings, an input that cannot be read or recognised. Bad records are no error: they are counted.
 pub fn find(request: &Request, progress: &Progress) -> Result<Found, RunError> {
-    let mut folders = request.config.mapping_folders();
-    folders.extend(request.mappings.iter().cloned());
-    let mappings = Mappings::load(&folders)?;
+    let mappings = Mappings::load(&request.config.mapping_folders(&request.mappings))?;
     let patterns = pattern::load_all(&mappings)?;
     let inventory = Inventory::take_for(&request.paths, &request.config, &mappings, Breadth::Hunt)?;
     let total: u64 = inventory.files.iter().map(|file| file.bytes).sum();

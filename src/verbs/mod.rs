@@ -134,9 +134,7 @@ struct Knowledge {
 impl Knowledge {
     fn load(house: &House) -> Result<Knowledge, VerbError> {
         let config = config(house)?;
-        let mut folders = config.mapping_folders();
-        folders.extend(house.mappings.iter().cloned());
-        let mappings = Mappings::load(&folders)?;
+        let mappings = Mappings::load(&config.mapping_folders(&house.mappings))?;
         let registry = Registry::new(&config.policy);
         let catalogue = Catalogue::load(&mappings, &registry)?;
         let frameworks = framework::load_all(&mappings, &catalogue, &registry)?;

@@ -227,7 +227,6 @@ impl Source {
         }
     }
 
-    /// Every path of it, conditions included.
     /// The key, where the cell is that member of the record as it stands.
     pub(super) fn only_key(&self) -> Option<&str> {
         match self {
@@ -239,6 +238,7 @@ impl Source {
         }
     }
 
+    /// Every path of it, conditions included.
     pub(super) fn paths<'a>(&'a self, out: &mut Vec<&'a Path>) {
         match self {
             Self::First(sources) => sources.iter().for_each(|source| source.paths(out)),

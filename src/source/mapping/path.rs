@@ -160,7 +160,6 @@ impl Path {
         }
     }
 
-    /// The first key, where the path starts at the record.
     /// The key of a path that is one key of the record and nothing else.
     pub(super) fn only_key(&self) -> Option<&str> {
         self.first_key().filter(|_| self.steps.len() == 1)
@@ -173,6 +172,7 @@ impl Path {
         }
     }
 
+    /// The first key, where the path starts at the record.
     pub(super) fn first_key(&self) -> Option<&str> {
         match (self.root, self.steps.first()) {
             (Root::Record, Some(Step::Key(key))) => Some(key),
