@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::events::{Event, Field, NONE, Trail, Who};
+use super::events::{Event, Field, NONE, Reach, Trail, Who};
 use super::incident::{Known, TOGETHER};
 use super::limits::Limit;
 use super::matcher::Match;
@@ -71,6 +71,8 @@ struct Words {
     limits: Vec<Limit>,
     matches: Vec<(usize, i64, Vec<u32>, usize, String)>,
     who: BTreeMap<u32, Who>,
+    #[serde(default)]
+    reach: BTreeMap<u32, Reach>,
 }
 
 impl Case {
@@ -108,6 +110,7 @@ impl Case {
             limits,
             matches: material.matches.iter().map(moved).collect(),
             who: material.trail.who.clone(),
+            reach: material.trail.reach.clone(),
         };
         let words = serde_json::to_vec(&words).map_err(std::io::Error::other)?;
         let mut out = zstd::stream::write::Encoder::new(Vec::new(), 1)?;
@@ -163,6 +166,7 @@ impl Case {
             .map_err(|e| broken(NUMBERS, &e.to_string()))?;
         let mut trail = unpack(&bytes).ok_or_else(|| broken(NUMBERS, "it does not hold what it says it holds"))?;
         trail.who = words.who.clone();
+        trail.reach = words.reach.clone();
         trail.resets = words.resets;
         let matches: Vec<Match> = words
             .matches

@@ -217,6 +217,26 @@ pub struct Trail {
     pub resets: u64,
     /// Numbers of addresses, devices, sessions and contacts that more identities had than say who somebody is; sorted.
     pub common: Vec<u32>,
+    /// How far the log of each system reaches, by the number of its name.
+    pub reach: BTreeMap<u32, Reach>,
+}
+
+/// How far the log of a system reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Reach {
+    /// Its first event, microseconds UTC.
+    pub first: i64,
+    /// Its last one.
+    pub last: i64,
+    /// How many there are.
+    pub events: u64,
+}
+
+impl Reach {
+    /// Are there enough events to say which pauses are usual? Where there are not, no silence is found.
+    pub fn shows_silences(self) -> bool {
+        self.events >= EVENTS_FOR_SILENCE as u64
+    }
 }
 
 /// A value seen with at most so many identities says who somebody is: beyond are offices, gateways and shared kiosks.
@@ -318,7 +338,7 @@ impl Trail {
             resets += u64::from(event.is_reset() && !event.failed());
             events.push(event);
         }
-        let silences = silences(&events);
+        let (reach, silences) = silences(&events);
         of_tickets(world, &mut numbers, &mut events);
         events.extend(silences);
         // Stable, and what comes of tickets and silences comes in a fixed order of its own.
@@ -332,6 +352,7 @@ impl Trail {
             who,
             files: settled.inputs.iter().map(|input| input.path.clone()).collect(),
             resets,
+            reach,
         }
     }
 
@@ -475,14 +496,21 @@ fn of_tickets(world: &World<'_>, numbers: &mut Numbers<'_>, events: &mut Vec<Eve
     }
 }
 
-/// Where a system was silent for longer than it ever is: its beginning and its end.
-fn silences(events: &[Event]) -> Vec<Event> {
+/// How far each system's log reaches, and where it was silent for longer than it ever is: the beginning and the end of that.
+fn silences(events: &[Event]) -> (BTreeMap<u32, Reach>, Vec<Event>) {
     let mut of_system: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
     for event in events {
         of_system.entry(event.get(Field::System)).or_default().push(event.at);
     }
+    let mut reach = BTreeMap::new();
     let mut out = Vec::new();
-    for (system, instants) in of_system.into_iter().filter(|(_, at)| at.len() >= EVENTS_FOR_SILENCE) {
+    for (system, instants) in of_system {
+        let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { continue };
+        let so = Reach { first, last, events: instants.len() as u64 };
+        reach.insert(system, so);
+        if !so.shows_silences() {
+            continue;
+        }
         let limit = unusual_pause(&instants);
         for pair in instants.windows(2).filter(|pair| pair[1] - pair[0] > limit) {
             for at in [pair[0], pair[1]] {
@@ -493,7 +521,7 @@ fn silences(events: &[Event]) -> Vec<Event> {
             }
         }
     }
-    out
+    (reach, out)
 }
 
 /// The pause that a system does not exceed as a rule: one and a half of the tenth longest. Weekends are usual, once there

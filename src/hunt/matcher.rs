@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::events::{Event, Field, MARKS, NONE, Trail};
+use super::events::{Event, Field, LOG_SILENCE, MARKS, NONE, Trail};
 use super::pattern::{Order, Pattern, Piece, Step, Test};
 use crate::fact::sequence::HABIT_DAYS;
 use crate::fact::{ResetSubject, Value, World, reset_fact};
@@ -238,6 +238,7 @@ impl Follower<'_> {
         if pattern.order == Order::Any {
             if self.fits(p, s, i) {
                 self.in_any_order(state, p, s, join, i);
+                self.missing(p, s, &event);
             }
             return;
         }
@@ -316,6 +317,7 @@ impl Follower<'_> {
                 return;
             }
         }
+        self.missing(p, s, &event);
         let partial = Partial { found: 1, events: vec![i], first: event.at, last: event.at };
         if pattern.steps.iter().filter(|step| step.absent.is_none()).count() == 1 {
             self.present(state, p, join, partial);
@@ -400,7 +402,9 @@ impl Follower<'_> {
         let mut least = count.at_least;
         if let Some(history) = count.own_history {
             window.days.retain(|(day, _)| today - day <= i64::from(history.days));
-            let most = window.days.iter().filter(|(day, _)| *day < today).map(|(_, values)| values.len()).max();
+            // What the window itself holds is no history: a spree over midnight would raise its own bar.
+            let from = (event.at - count.within + 1).div_euclid(DAY);
+            let most = window.days.iter().filter(|(day, _)| *day < from).map(|(_, values)| values.len()).max();
             let most = most.unwrap_or(0);
             least = least.max((most as f64 * history.times).floor() as usize + 1);
             match window.days.back_mut().filter(|(day, _)| *day == today) {
@@ -446,6 +450,33 @@ impl Follower<'_> {
                 self.blind(p, s, "the data ends before");
             } else {
                 self.found(p, until, partial.events, 0);
+            }
+        }
+    }
+
+    /// A sequence that has begun cannot go on where nothing shows one of its other steps: that it did not is not known.
+    fn missing(&mut self, p: usize, s: usize, event: &Event) {
+        let patterns = self.patterns;
+        let pattern = &patterns[p];
+        for (other, step) in pattern.steps.iter().enumerate() {
+            if other == s || step.absent.is_some() {
+                continue;
+            }
+            if !self.shows(step) {
+                self.blind(p, other, "no source shows it");
+            } else if step.actions == [LOG_SILENCE] {
+                let reach = self.trail.reach.get(&event.get(Field::System));
+                match reach {
+                    Some(reach) if !reach.shows_silences() => self.blind(p, other, "too few events to say"),
+                    // Whether the log was silent before it began is not in it.
+                    Some(reach) if event.at - reach.first < pattern.within => {
+                        self.blind(p, other, "the data begins later")
+                    }
+                    Some(reach) if reach.last - event.at < pattern.within => {
+                        self.blind(p, other, "the data ends before")
+                    }
+                    _ => {}
+                }
             }
         }
     }
