@@ -414,6 +414,88 @@ impl Builder {
         }
     }
 
+    /// Puts a whole column of an empty builder, of which the fields come trimmed and in order; [`Builder::close`] makes rows
+    /// of the columns.
+    ///
+    /// # Errors
+    /// When a cell does not parse. The builder is then of no use.
+    pub fn fill<'a>(
+        &mut self,
+        column: usize,
+        fields: impl ExactSizeIterator<Item = &'a str>,
+        texts: &mut Interner,
+    ) -> Result<(), BadCell> {
+        let ty = self.rows.table.columns()[column].ty;
+        let room = fields.len();
+        let values = match ty {
+            Type::Instant => {
+                let mut values = Vec::with_capacity(room);
+                for field in fields {
+                    values.push(if field.is_empty() { NULL } else { self.instant(field)? });
+                }
+                Values::Time(values)
+            }
+            Type::On => Values::Time(self.each(column, ty, fields, texts, NULL, |value| value)?),
+            Type::Bool | Type::Enum(_) => {
+                Values::Code(self.each(column, ty, fields, texts, 0, |value| value as u8)?)
+            }
+            Type::Text | Type::Alias | Type::Folded | Type::List => {
+                Values::Text(self.each(column, ty, fields, texts, EMPTY, |value| value as TextId)?)
+            }
+        };
+        let empty = match &values {
+            Values::Text(v) => v.iter().all(|x| *x == EMPTY),
+            Values::Time(v) => v.iter().all(|x| *x == NULL),
+            Values::Code(v) => v.iter().all(|x| *x == 0),
+        };
+        let lacking = match &values {
+            Values::Text(v) => v.contains(&EMPTY),
+            Values::Time(v) => v.contains(&NULL),
+            Values::Code(v) => v.contains(&0),
+        };
+        if !lacking {
+            self.set |= 1 << column;
+        }
+        if !empty {
+            self.rows.columns[column] = values;
+        }
+        Ok(())
+    }
+
+    fn each<'a, T: Copy>(
+        &mut self,
+        column: usize,
+        ty: Type,
+        fields: impl ExactSizeIterator<Item = &'a str>,
+        texts: &mut Interner,
+        none: T,
+        of: impl Fn(i64) -> T,
+    ) -> Result<Vec<T>, BadCell> {
+        let mut values = Vec::with_capacity(fields.len());
+        // What stands in a row often stands in the next.
+        let mut last = ("", none);
+        for field in fields {
+            if field != last.0 {
+                let text = self.harmless(column, ty, field);
+                last = (field, self.convert(column, ty, &text, texts)?.map_or(none, &of));
+            }
+            values.push(last.1);
+        }
+        Ok(values)
+    }
+
+    /// Makes so many rows of the columns that were filled; null where one of them lacks a required column.
+    pub fn close(&mut self, file: u32, rows: u32) -> Option<()> {
+        if self.lacks().is_some() && rows > 0 {
+            return None;
+        }
+        self.set = 0;
+        self.rows.file = vec![file; rows as usize];
+        self.rows.record = (1..=rows).collect();
+        self.rows.reported = vec![0; rows as usize];
+        Some(())
+    }
+
     fn convert(&mut self, column: usize, ty: Type, text: &str, texts: &mut Interner) -> Result<Option<i64>, BadCell> {
         Ok(Some(match ty {
             Type::Text => i64::from(texts.intern_plain(text, &mut self.sights[column])),

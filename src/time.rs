@@ -51,6 +51,9 @@ pub struct LocalParts {
 ///
 /// `None` for anything else, for a day the calendar does not have, for year 0, for hour 24 and for second 60.
 pub fn parse_instant(cell: &[u8]) -> Option<ParsedInstant> {
+    if let Some(us) = cell.try_into().ok().and_then(most_common) {
+        return Some(ParsedInstant::Utc(us));
+    }
     let cell = cell.trim_ascii();
     if cell.len() < 16 || !matches!(cell[10], b'T' | b't' | b' ') || cell[13] != b':' {
         return None;
@@ -102,6 +105,31 @@ pub fn parse_instant(cell: &[u8]) -> Option<ParsedInstant> {
         }
         _ => None,
     }
+}
+
+/// `YYYY-MM-DDThh:mm:ssZ` of the years 1970 to 2099, in which every fourth is a leap year; null for all else, which the general
+/// rule decides.
+fn most_common(cell: &[u8; 20]) -> Option<i64> {
+    const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    const LENGTH: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    if (cell[4], cell[7], cell[10], cell[13], cell[16], cell[19]) != (b'-', b'-', b'T', b':', b':', b'Z') {
+        return None;
+    }
+    let digits = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18].map(|i: usize| cell[i].wrapping_sub(b'0'));
+    if digits.iter().fold(false, |other, digit| other | (*digit > 9)) {
+        return None;
+    }
+    let two = |i: usize| i64::from(digits[i]) * 10 + i64::from(digits[i + 1]);
+    let (year, month, day) = (two(0) * 100 + two(2) - 1970, two(4), two(6));
+    let (hour, minute, second) = (two(8), two(10), two(12));
+    let leap = i64::from((year + 2) % 4 == 0);
+    let index = usize::try_from(month - 1).ok().filter(|index| *index < 12)?;
+    let length = LENGTH[index] + if index == 1 { leap } else { 0 };
+    if !(0..130).contains(&year) || day < 1 || day > length || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = year * 365 + (year + 1) / 4 + BEFORE[index] + if index > 1 { leap } else { 0 } + day - 1;
+    Some(days * DAY + hour * HOUR + minute * MINUTE + second * SECOND)
 }
 
 /// The instant of a wall clock in `zone`. Of an ambiguous local time the earlier instant; a local time that the clocks skipped is read
@@ -334,6 +362,23 @@ mod tests {
 
     fn utc(text: &str) -> String {
         instant(text, Tz::UTC).unwrap_or_else(|| "refused".to_owned())
+    }
+
+    #[test]
+    fn the_most_common_spelling_is_what_the_calendar_says() {
+        let mut day = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a day");
+        while day.year() < 2101 {
+            let text = format!("{day}T23:59:58Z");
+            let want = day.and_hms_opt(23, 59, 58).expect("a time").and_utc().timestamp() * SECOND;
+            assert_eq!(parse_instant(text.as_bytes()), Some(ParsedInstant::Utc(want)), "{text}");
+            day = day.succ_opt().expect("a day");
+        }
+        for text in ["2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z"] {
+            assert_eq!(parse_instant(text.as_bytes()), None, "{text}");
+        }
+        for text in ["2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:0:Z"] {
+            assert_eq!(parse_instant(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

@@ -8,15 +8,17 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use polars::prelude::{BooleanChunked, ChunkedArray, IntoSeries, NamedFrom, PlSmallStr, Series};
+use polars::prelude::{BooleanChunked, NamedFrom, PlSmallStr, Series};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::framework::{Framework, Requirement};
+use super::marks::{Bits, Known, Mark, Marks, Scope, all, both, ones};
 use super::waiver::{State, Waiver};
 use crate::check::catalogue::{Catalogue, Check};
+use crate::check::column::{self, Words};
 use crate::check::predicate::Columns;
-use crate::check::{Control, Severity, SubjectKind, Verdict};
+use crate::check::{Control, Severity, SubjectKind};
 use crate::fact::coverage::{self, Extent, Short};
 use crate::fact::{
     CredentialCompute, CredentialSubject, Fact, Registry, ResetCompute, ResetSubject, Value, World, credential_fact,
@@ -29,16 +31,6 @@ use crate::time;
 
 /// Subjects judged together: large enough for columns to pay, small enough to stay in cache.
 const BLOCK: usize = 2048;
-
-/// What became of one subject under one check, the worst last.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Mark {
-    NotApplicable,
-    Passed,
-    Indeterminate,
-    Waived,
-    Failed,
-}
 
 /// A finding and what it is ordered by.
 pub struct Found {
@@ -130,6 +122,8 @@ trait Block {
     const KIND: SubjectKind;
     fn len(&self) -> usize;
     fn series(&self, fact: &str) -> Option<Series>;
+    /// A fact of words; null where it is of another kind.
+    fn words(&self, fact: &str) -> Option<Words<'_>>;
     fn value(&self, fact: &str, i: usize) -> Option<(Value, crate::fact::Unit)>;
     fn facts(&self, i: usize) -> BTreeMap<String, serde_json::Value>;
     fn describe(&self, i: usize) -> Described;
@@ -162,11 +156,6 @@ struct Described {
 struct Resets<'a>(Vec<ResetSubject<'a>>);
 struct Credentials<'a>(Vec<CredentialSubject<'a>>);
 
-fn series_of<S>(name: &str, subjects: &[S], value: impl Fn(&S) -> Option<bool>) -> Series {
-    let column: BooleanChunked = ChunkedArray::from_iter(subjects.iter().map(value));
-    column.with_name(PlSmallStr::from_str(name)).into_series()
-}
-
 macro_rules! block {
     ($block:ident, $kind:ident, $facts:ident, $fact:ident, $compute:ident) => {
         const KIND: SubjectKind = SubjectKind::$kind;
@@ -178,16 +167,20 @@ macro_rules! block {
         fn series(&self, fact: &str) -> Option<Series> {
             let fact: &Fact<$compute> = $fact(fact)?;
             Some(match &fact.compute {
-                $compute::Bool(f) => series_of(fact.name, &self.0, |s| f(s)),
-                $compute::Number(f) => Series::new(
-                    PlSmallStr::from_static(fact.name),
-                    self.0.iter().map(|s| f(s)).collect::<Vec<Option<f64>>>(),
-                ),
+                $compute::Bool(f) => column::bools(fact.name, self.0.iter().map(|s| f(s))),
+                $compute::Number(f) => column::numbers(fact.name, self.0.iter().map(|s| f(s))),
                 $compute::Text(f) => Series::new(
                     PlSmallStr::from_static(fact.name),
                     self.0.iter().map(|s| f(s)).collect::<Vec<Option<&str>>>(),
                 ),
             })
+        }
+
+        fn words(&self, fact: &str) -> Option<Words<'_>> {
+            match &$fact(fact)?.compute {
+                $compute::Text(f) => Some(Words::of(self.0.iter().map(|s| f(s)))),
+                $compute::Bool(_) | $compute::Number(_) => None,
+            }
         }
 
         fn value(&self, fact: &str, i: usize) -> Option<(Value, crate::fact::Unit)> {
@@ -327,21 +320,39 @@ impl Block for Credentials<'_> {
 struct Cached<'b, B> {
     block: &'b B,
     series: RefCell<BTreeMap<String, Series>>,
-    gaps: RefCell<BTreeMap<String, Rc<[bool]>>>,
+    words: RefCell<BTreeMap<String, Option<Rc<Words<'b>>>>>,
+    gaps: RefCell<BTreeMap<String, Rc<Bits>>>,
 }
 
-impl<B: Block> Cached<'_, B> {
+impl<'b, B: Block> Cached<'b, B> {
+    fn words(&self, name: &str) -> Option<Rc<Words<'b>>> {
+        if let Some(words) = self.words.borrow().get(name) {
+            return words.clone();
+        }
+        let words = self.block.words(name).map(Rc::new);
+        self.words.borrow_mut().insert(name.to_owned(), words.clone());
+        words
+    }
+
     /// Of which subjects a fact is missing.
-    fn gap(&self, name: &str) -> Rc<[bool]> {
+    fn gap(&self, name: &str) -> Rc<Bits> {
         if let Some(gap) = self.gaps.borrow().get(name) {
             return gap.clone();
         }
-        let series = self.column(name);
-        let gap: Rc<[bool]> = match series.bool() {
-            // `…_observed` false is a gap of the inputs too: no feed carries the action.
-            Ok(b) if name.ends_with("_observed") => b.iter().map(|x| x != Some(true)).collect(),
-            _ => series.is_null().iter().map(|x| x == Some(true)).collect(),
+        let there: Bits = match self.words(name) {
+            Some(words) => words.known(),
+            None => {
+                let series = self.column(name);
+                match series.bool() {
+                    // `…_observed` false is a gap of the inputs too: no feed carries the action.
+                    Ok(column) if name.ends_with("_observed") => Known::of(column).is,
+                    Ok(column) => Known::of(column).known,
+                    Err(_) => Known::of(&series.is_not_null()).is,
+                }
+            }
         };
+        let gap: Bits = all(self.block.len()).iter().zip(there).map(|(all, there)| all & !there).collect();
+        let gap = Rc::new(gap);
         self.gaps.borrow_mut().insert(name.to_owned(), gap.clone());
         gap
     }
@@ -360,6 +371,10 @@ impl<B: Block> Columns for Cached<'_, B> {
             self.block.series(name).expect("predicates name only facts of their subject, checked when compiled");
         self.series.borrow_mut().insert(name.to_owned(), series.clone());
         series
+    }
+
+    fn one_of(&self, name: &str, texts: &[&str]) -> Option<BooleanChunked> {
+        Some(self.words(name)?.one_of(texts))
     }
 }
 
@@ -386,7 +401,7 @@ impl<B: Block> Columns for Failing<'_, B> {
                 && values.iter().any(|v| matches!(v, Value::Bool(_)))
             {
                 let bools = values.iter().map(|v| if let Value::Bool(b) = v { Some(*b) } else { None });
-                return series_of(name, &bools.collect::<Vec<_>>(), |b| *b);
+                return column::bools(name, bools);
             }
             if values.iter().any(|v| matches!(v, Value::Number(_))) {
                 let numbers = values.iter().map(|v| if let Value::Number(x) = v { Some(*x) } else { None });
@@ -482,40 +497,33 @@ impl<'j> Judge<'j> {
     }
 
     /// What the checks say of a block, and the marks of each check over its subjects.
-    fn block<B: Block>(&self, block: &B, direct: &Direct) -> (Judged, Vec<Option<Vec<Mark>>>) {
+    fn block<B: Block>(&self, block: &B, direct: &Direct) -> (Judged, Vec<Option<Marks>>) {
         let mut out = self.empty();
-        let columns = Cached { block, series: RefCell::default(), gaps: RefCell::default() };
+        let columns =
+            Cached { block, series: RefCell::default(), words: RefCell::default(), gaps: RefCell::default() };
         let n = block.len();
         // Many requirements share a scope.
-        let mut distinct: BTreeMap<&str, Rc<[Scope]>> = BTreeMap::new();
+        let mut distinct: BTreeMap<&str, Rc<Scope>> = BTreeMap::new();
         let mut scope = |r: &'j Requirement| {
             let predicate = r.scope_of(B::KIND)?;
-            let codes = || predicate.eval(&columns).iter().map(Scope::of).collect();
-            Some(distinct.entry(predicate.text()).or_insert_with(codes).clone())
+            let of = || Scope::of(&predicate.eval(&columns));
+            Some(distinct.entry(predicate.text()).or_insert_with(of).clone())
         };
         let scopes: Vec<Vec<_>> =
             self.frameworks.iter().map(|f| f.requirements.iter().map(&mut scope).collect()).collect();
-        let extents = block.extents();
-        let mut marks: Vec<Option<Vec<Mark>>> = vec![None; self.catalogue.checks.len()];
+        let mut extents = Lacking { extents: block.extents(), by_width: BTreeMap::new() };
+        let mut marks: Vec<Option<Marks>> = vec![None; self.catalogue.checks.len()];
         for (c, check) in self.catalogue.checks.iter().enumerate() {
             if check.subject != B::KIND {
                 continue;
             }
-            let (applies, fails) = (check.applies.eval(&columns), check.fails.eval(&columns));
-            let mut column = Vec::with_capacity(n);
-            for (a, f) in applies.iter().zip(fails.iter()) {
-                column.push(match Verdict::of(a, f) {
-                    Verdict::NotApplicable => Mark::NotApplicable,
-                    Verdict::Pass => Mark::Passed,
-                    Verdict::Fail => Mark::Failed,
-                    Verdict::Indeterminate => Mark::Indeterminate,
-                });
-            }
-            self.failures(block, check, &columns, &scopes, &mut column, &mut out);
-            self.indeterminate(check, &columns, &applies, &column, &mut out.missing[c]);
-            self.uncovered(block, check, &column, &extents, (&mut out.short[c], &mut out.beyond[c]));
-            tally(&mut out.checks[c], &column);
-            marks[c] = Some(column);
+            let applies = Known::of(&check.applies.eval(&columns));
+            let mut of_check = Marks::of(&applies, &Known::of(&check.fails.eval(&columns)), n);
+            self.failures(block, check, &columns, &scopes, &mut of_check, &mut out);
+            self.indeterminate(check, &columns, &applies, &of_check, &mut out.missing[c]);
+            self.uncovered(block, check, &of_check, &mut extents, (&mut out.short[c], &mut out.beyond[c]));
+            of_check.tally(&mut out.checks[c]);
+            marks[c] = Some(of_check);
         }
         self.aggregate(direct, &scopes, &marks, &mut out);
         if self.keep == Keep::Subjects {
@@ -543,10 +551,10 @@ impl<'j> Judge<'j> {
         check: &Check,
         columns: &Cached<'_, B>,
         scopes: &Scopes,
-        column: &mut [Mark],
+        marks: &mut Marks,
         out: &mut Judged,
     ) {
-        let rows: Vec<usize> = column.iter().enumerate().filter(|(_, m)| **m == Mark::Failed).map(|(i, _)| i).collect();
+        let rows: Vec<usize> = ones(marks.with(Mark::Failed)).collect();
         if rows.is_empty() {
             return;
         }
@@ -599,7 +607,7 @@ impl<'j> Judge<'j> {
         self.contextual(scopes, check, &rows, &mut found);
         for (&i, f) in rows.iter().zip(&found) {
             if f.finding.state == FindingState::Waived {
-                column[i] = Mark::Waived;
+                marks.waive(i);
             }
         }
         out.found.append(&mut found);
@@ -644,7 +652,7 @@ impl<'j> Judge<'j> {
                 if !requirement.direct.iter().chain(&requirement.supporting).any(|id| *id == check.id) {
                     continue;
                 }
-                for (_, f) in rows.iter().zip(&mut *found).filter(|(i, _)| scope[**i] == Scope::Outside) {
+                for (_, f) in rows.iter().zip(&mut *found).filter(|(i, _)| scope.leaves_out(**i)) {
                     f.finding.contextual.push(format!("{}:{}", framework.id, requirement.id));
                 }
             }
@@ -656,21 +664,18 @@ impl<'j> Judge<'j> {
         &self,
         check: &Check,
         columns: &Cached<'_, B>,
-        applies: &BooleanChunked,
-        column: &[Mark],
+        applies: &Known,
+        marks: &Marks,
         missing: &mut BTreeMap<String, u64>,
     ) {
-        if !column.contains(&Mark::Indeterminate) {
+        let unsure = marks.with(Mark::Indeterminate);
+        if unsure.iter().all(|word| *word == 0) {
             return;
         }
-        let unsure = |of_applies: bool| -> Vec<usize> {
-            let marks = column.iter().zip(applies.iter()).enumerate();
-            let of = marks.filter(|(_, (m, a))| **m == Mark::Indeterminate && a.is_none() == of_applies);
-            of.map(|(i, _)| i).collect()
-        };
-        for (of_applies, predicate) in [(true, &check.applies), (false, &check.fails)] {
-            let rows = unsure(of_applies);
-            if rows.is_empty() {
+        let of = |(unsure, known): (&u64, &u64)| (unsure & !known, unsure & known);
+        let (of_applies, of_fails): (Bits, Bits) = unsure.iter().zip(&applies.known).map(of).unzip();
+        for (rows, predicate) in [(of_applies, &check.applies), (of_fails, &check.fails)] {
+            if rows.iter().all(|word| *word == 0) {
                 continue;
             }
             // Where no feed carries an action, that alone is named.
@@ -678,12 +683,11 @@ impl<'j> Judge<'j> {
             let mut others = rows.clone();
             for name in feeds {
                 let gap = columns.gap(name);
-                count(missing, name, rows.iter().filter(|&&i| gap[i]).count());
-                others.retain(|&i| !gap[i]);
+                count(missing, name, both(&rows, &gap));
+                others.iter_mut().zip(&*gap).for_each(|(other, gap)| *other &= !gap);
             }
             for name in facts {
-                let gap = columns.gap(name);
-                count(missing, name, others.iter().filter(|&&i| gap[i]).count());
+                count(missing, name, both(&others, &columns.gap(name)));
             }
         }
     }
@@ -694,61 +698,48 @@ impl<'j> Judge<'j> {
         &self,
         block: &B,
         check: &Check,
-        column: &[Mark],
-        extents: &[Option<Extent>],
+        marks: &Marks,
+        extents: &mut Lacking,
         (short, beyond): (&mut BTreeMap<Short, u64>, &mut BTreeMap<Short, u64>),
     ) {
         for fact in check.fails.names() {
             let Some(width) = coverage::looks(fact, self.world.policy) else { continue };
-            for (i, mark) in column.iter().enumerate() {
-                let (found, counts) = match mark {
-                    Mark::Indeterminate => (block.short(fact, i), &mut *short),
-                    // Who was active long ago is dormant for all that a table tells; who passes was active of late.
-                    Mark::Passed if fact != "days_inactive" => {
-                        (extents.get(i).copied().flatten().and_then(|extent| extent.lacks(width)), &mut *beyond)
-                    }
-                    _ => continue,
-                };
-                if let Some(found) = found {
-                    *counts.entry(found).or_default() += 1;
+            for found in ones(marks.with(Mark::Indeterminate)).filter_map(|i| block.short(fact, i)) {
+                *short.entry(found).or_default() += 1;
+            }
+            // Who was active long ago is dormant for all that a table tells; who passes was active of late.
+            if fact != "days_inactive" {
+                for (found, rows) in extents.of(width) {
+                    count(beyond, found, both(rows, marks.with(Mark::Passed)));
                 }
             }
         }
     }
 
-    fn aggregate(&self, direct: &Direct, scopes: &Scopes, marks: &[Option<Vec<Mark>>], out: &mut Judged) {
-        let worst = |ids: &mut dyn Iterator<Item = usize>| worst(marks, ids);
+    fn aggregate(&self, direct: &Direct, scopes: &Scopes, marks: &[Option<Marks>], out: &mut Judged) {
         for (k, control) in Control::ALL.iter().enumerate() {
             let checks = &self.catalogue.checks;
-            let mut ids = (0..checks.len()).filter(|&c| checks[c].control == *control);
-            if let Some(all) = worst(&mut ids) {
-                tally(&mut out.controls[k], &all);
+            if let Some(all) = Marks::worst(marks, (0..checks.len()).filter(|&c| checks[c].control == *control)) {
+                all.tally(&mut out.controls[k]);
             }
         }
         for (f, framework) in self.frameworks.iter().enumerate() {
             for r in 0..framework.requirements.len() {
-                let Some(mut all) = worst(&mut direct[f][r].iter().copied()) else { continue };
-                if let Some(scope) = &scopes[f][r] {
-                    let mut kept = Vec::with_capacity(all.len());
-                    for (mark, scope) in all.iter().zip(scope.iter()) {
-                        match scope {
-                            Scope::Inside => kept.push(*mark),
-                            Scope::Outside => {}
-                            Scope::Unknown => kept.push(Mark::Indeterminate),
-                        }
-                    }
-                    all = kept;
+                let Some(all) = Marks::worst(marks, direct[f][r].iter().copied()) else { continue };
+                let counts = &mut out.requirements[f][r];
+                match &scopes[f][r] {
+                    Some(scope) => all.tally_within(scope, counts),
+                    None => all.tally(counts),
                 }
-                tally(&mut out.requirements[f][r], &all);
             }
         }
     }
 
-    fn subjects<B: Block>(&self, block: &B, marks: &[Option<Vec<Mark>>], out: &mut Judged) {
+    fn subjects<B: Block>(&self, block: &B, marks: &[Option<Marks>], out: &mut Judged) {
         for i in 0..block.len() {
             let d = block.describe(i);
             let verdict = |(c, check): (usize, &Check)| {
-                let word = match marks[c].as_ref()?[i] {
+                let word = match marks[c].as_ref()?.get(i) {
                     Mark::NotApplicable => "not-applicable",
                     Mark::Passed => "pass",
                     Mark::Indeterminate => "indeterminate",
@@ -771,8 +762,8 @@ impl<'j> Judge<'j> {
         }
     }
 
-    fn sketch(&self, block: &Resets<'_>, marks: &[Option<Vec<Mark>>], part: &mut Judged) {
-        let worst = worst(marks, &mut (0..marks.len())).unwrap_or_default();
+    fn sketch(&self, block: &Resets<'_>, marks: &[Option<Marks>], part: &mut Judged) {
+        let worst = Marks::worst(marks, 0..marks.len());
         let fact = |name: &str| reset_fact(name).expect("a fact of this crate");
         let (required, lead) = (fact("approval_required"), fact("approval_lead_minutes"));
         let (present, inactive) = (fact("approval_present"), fact("days_inactive"));
@@ -781,7 +772,7 @@ impl<'j> Judge<'j> {
         for (i, s) in block.0.iter().enumerate() {
             let local = self.world.clock.local_parts(s.at);
             let events = &self.world.settled.events;
-            let failed = worst.get(i) == Some(&Mark::Failed);
+            let failed = worst.as_ref().is_some_and(|worst| worst.get(i) == Mark::Failed);
             let day = sketch.days.entry(local.date).or_default();
             *day = (day.0 + 1, day.1 + u64::from(failed));
             let (day, hour) = (local.weekday as usize, (local.micros_of_day / time::HOUR) as usize);
@@ -828,60 +819,36 @@ impl<'j> Judge<'j> {
 type Direct = [Vec<Vec<usize>>];
 
 /// By framework and requirement which subjects of a block its scope takes in; null where it has none.
-type Scopes = [Vec<Option<Rc<[Scope]>>>];
+type Scopes = [Vec<Option<Rc<Scope>>>];
 
-/// Does the scope of a requirement take a subject in?
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    Outside,
-    Inside,
-    Unknown,
+/// What tables do not hold of the time around the subjects of a block.
+struct Lacking {
+    /// Of each subject.
+    extents: Vec<Option<Extent>>,
+    /// By how far is looked before and after: who lacks what.
+    by_width: BTreeMap<(i64, i64), BTreeMap<Short, Bits>>,
 }
 
-impl Scope {
-    fn of(inside: Option<bool>) -> Scope {
-        match inside {
-            Some(false) => Scope::Outside,
-            Some(true) => Scope::Inside,
-            None => Scope::Unknown,
-        }
-    }
-}
-
-/// The worst mark of each subject over some checks; null where none of them is about subjects of the kind.
-fn worst(marks: &[Option<Vec<Mark>>], checks: &mut dyn Iterator<Item = usize>) -> Option<Vec<Mark>> {
-    let mut all: Option<Vec<Mark>> = None;
-    for c in checks {
-        let Some(column) = &marks[c] else { continue };
-        match &mut all {
-            None => all = Some(column.clone()),
-            // Compared as bytes, so that many are at once.
-            Some(all) => all.iter_mut().zip(column).for_each(|(a, b)| {
-                if (*b as u8) > (*a as u8) {
-                    *a = *b;
+impl Lacking {
+    fn of(&mut self, width: (i64, i64)) -> &BTreeMap<Short, Bits> {
+        let extents = &self.extents;
+        self.by_width.entry(width).or_insert_with(|| {
+            let mut lacking: BTreeMap<Short, Bits> = BTreeMap::new();
+            for (i, extent) in extents.iter().enumerate() {
+                if let Some(short) = extent.and_then(|extent| extent.lacks(width)) {
+                    let bits = lacking.entry(short).or_insert_with(|| vec![0; extents.len().div_ceil(64)]);
+                    bits[i / 64] |= 1 << (i % 64);
                 }
-            }),
-        }
+            }
+            lacking
+        })
     }
-    all
 }
 
-fn count(missing: &mut BTreeMap<String, u64>, name: &str, n: usize) {
+fn count<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>, of: &K, n: u64) {
     if n > 0 {
-        *missing.entry(name.to_owned()).or_default() += n as u64;
+        *counts.entry(of.clone()).or_default() += n;
     }
-}
-
-fn tally(counts: &mut Counts, marks: &[Mark]) {
-    // Short runs are counted in bytes, so that many are at once.
-    let run = |marks: &[Mark], wanted: Mark| marks.iter().map(|m| u8::from(*m == wanted)).sum::<u8>();
-    let of = |wanted: Mark| marks.chunks(255).map(|marks| u64::from(run(marks, wanted))).sum::<u64>();
-    counts.population += marks.len() as u64;
-    counts.not_applicable += of(Mark::NotApplicable);
-    counts.passed += of(Mark::Passed);
-    counts.indeterminate += of(Mark::Indeterminate);
-    counts.waived += of(Mark::Waived);
-    counts.failed += of(Mark::Failed);
 }
 
 fn add(a: &mut Counts, b: &Counts) {

@@ -2,4 +2,5 @@
 
 pub mod engine;
 pub mod framework;
+pub mod marks;
 pub mod waiver;

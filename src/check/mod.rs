@@ -3,6 +3,7 @@
 //! Knows nothing of frameworks, waivers or reports.
 
 pub mod catalogue;
+pub mod column;
 pub mod dialect;
 pub mod predicate;
 

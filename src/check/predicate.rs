@@ -67,6 +67,11 @@ pub trait Columns {
     /// The column of that name: `Boolean` for [`Kind::Bool`], `Float64` for [`Kind::Number`], `String` for
     /// [`Kind::Text`], or the `Null` type where nothing is known. Called only with names that the predicate names.
     fn column(&self, name: &str) -> Series;
+    /// In which rows a column of kind [`Kind::Text`] holds one of some texts, null where it holds none at all; `None`
+    /// where this is not known without comparing the column itself.
+    fn one_of(&self, _name: &str, _texts: &[&str]) -> Option<BooleanChunked> {
+        None
+    }
 }
 
 /// A place in the text of a predicate, counted from 1.
@@ -871,6 +876,17 @@ impl Unit<StringChunked> for Texts {
 }
 
 impl Node {
+    /// Where this is a column of texts, and all others are texts.
+    fn one_of(&self, columns: &dyn Columns, others: &[Node]) -> Option<Bools> {
+        let Node::Column(name, Kind::Text) = self else { return None };
+        let mut texts = Vec::with_capacity(others.len());
+        for other in others {
+            let Node::Text(text) = other else { return None };
+            texts.push(text.as_str());
+        }
+        columns.one_of(name, &texts).map(Cell::Each)
+    }
+
     fn eval(&self, columns: &dyn Columns) -> Value {
         match self {
             Node::Column(name, kind) => load(columns.column(name), *kind),
@@ -878,6 +894,15 @@ impl Node {
             Node::Number(value) => Value::Number(Cell::All(Some(*value))),
             Node::Text(value) => Value::Text(Cell::All(Some(value.clone()))),
             Node::Null => Value::Null,
+            Node::Compare(op @ (Comparison::Equal | Comparison::NotEqual), left, right) => {
+                let found = left.one_of(columns, std::slice::from_ref(&**right));
+                let found = found.or_else(|| right.one_of(columns, std::slice::from_ref(&**left)));
+                match (found, op) {
+                    (Some(found), Comparison::Equal) => Value::Bool(found),
+                    (Some(found), _) => Value::Bool(not(found)),
+                    (None, op) => Value::Bool(compare(*op, left.eval(columns), right.eval(columns))),
+                }
+            }
             Node::Compare(op, left, right) => Value::Bool(compare(*op, left.eval(columns), right.eval(columns))),
             Node::And(left, right) => {
                 let left = left.eval(columns).into_bool();
@@ -897,6 +922,9 @@ impl Node {
             Node::IsNull(inner) => Value::Bool(inner.eval(columns).is_null()),
             // SQL defines `x IN (a, b)` as `x = a OR x = b`, which also settles what a NULL in the list means.
             Node::In(value, items) => {
+                if let Some(found) = value.one_of(columns, items) {
+                    return Value::Bool(found);
+                }
                 let value = value.eval(columns);
                 Value::Bool(items.iter().fold(Cell::All(Some(false)), |any, item| match any {
                     Cell::All(Some(true)) => any,
