@@ -70,9 +70,21 @@ pub struct Stint {
     pub worker_type: u8,
     /// Terminated, but nobody says when.
     vague: bool,
+    /// Does a source of it report `worker_type`?
+    pub has_worker_type: bool,
+    /// Does a source of it report `ended_on`?
+    pub has_ended_on: bool,
+    /// Do rosters say nothing of leave but that at `as_of` the person is not on leave? Most do, and their period need not
+    /// be asked.
+    pub never_on_leave: bool,
 }
 
 impl Stint {
+    /// Has it no end?
+    pub fn is_open(&self) -> bool {
+        self.end == i64::MAX
+    }
+
     /// Is it in force at `t`?
     fn covers(&self, t: i64) -> bool {
         self.start <= t && t < self.end
@@ -179,6 +191,10 @@ impl Register {
                     tier: p.tier,
                     worker_type: p.worker_type,
                     vague: p.status == crate::table::person::TERMINATED && p.end.is_none(),
+                    has_worker_type: p.has_worker_type,
+                    has_ended_on: p.has_ended_on,
+                    never_on_leave: !p.statuses.is_empty()
+                        && p.statuses.iter().all(|told| told.0.is_none() && told.1 != crate::table::person::LEAVE),
                 }
             }));
             identity.kind = Kind::Person(first..self.stints.len() as u32);

@@ -436,9 +436,7 @@ impl Builder {
                 Values::Time(values)
             }
             Type::On => Values::Time(self.each(column, ty, fields, texts, NULL, |value| value)?),
-            Type::Bool | Type::Enum(_) => {
-                Values::Code(self.each(column, ty, fields, texts, 0, |value| value as u8)?)
-            }
+            Type::Bool | Type::Enum(_) => Values::Code(self.each(column, ty, fields, texts, 0, |value| value as u8)?),
             Type::Text | Type::Alias | Type::Folded | Type::List => {
                 Values::Text(self.each(column, ty, fields, texts, EMPTY, |value| value as TextId)?)
             }

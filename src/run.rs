@@ -308,8 +308,10 @@ fn read(
     let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.original.clone()).collect();
     // Members of archives are hashed after they were read: none of them may go before.
     let _scratch = inventory.scratch.clone();
-    // A file is hashed by one thread. One that is most of the input would be waited for, unless it is begun with.
-    let most = inventory.files.iter().position(|f| f.bytes > total / 2);
+    // A file is hashed by one thread. One that is much of the input would be waited for, unless it is begun with; the others
+    // are hashed while rows are settled.
+    let largest = inventory.files.iter().enumerate().max_by_key(|(i, f)| (f.bytes, std::cmp::Reverse(*i)));
+    let most = largest.filter(|(_, f)| f.bytes > total / 4).map(|(i, _)| i);
     let (reading, first) = rayon::join(
         || source::read_all(inventory, &request.config, &tell),
         || most.map(|i| hash(&disks[i], request.input_hash)).transpose(),

@@ -137,9 +137,7 @@ pub fn settle(reading: Reading, zone: Tz) -> Settled {
     let event_rows = desk.merge_events(&mut events, unique, &mut told_twice);
     told_twice.sort_unstable();
     let workload_rows = desk.unique(&workloads, of_workloads);
-    for &r in &workload_rows {
-        desk.count(&workloads, r, Fate::Accepted);
-    }
+    desk.accept(&workloads, &workload_rows);
     let ticket_rows = desk.tickets(&mut tickets, of_tickets);
     let (periods, period_conflicts) = desk.periods(&people, zone);
     let (credential_rows, credential_activity) = desk.snapshots(
@@ -353,6 +351,14 @@ impl Desk<'_> {
         self.inputs[rows.file[row] as usize].count(rows.table, rows.record[row], fate);
     }
 
+    /// These rows stand.
+    fn accept(&mut self, rows: &Rows, stand: &[u32]) {
+        for of_file in stand.chunk_by(|a, b| rows.file[*a as usize] == rows.file[*b as usize]) {
+            let input = &mut self.inputs[rows.file[of_file[0] as usize] as usize];
+            input.accept(rows.table, of_file.iter().map(|r| rows.record[*r as usize]));
+        }
+    }
+
     fn same(&self, rows: &Rows, a: u32, b: u32) -> bool {
         rows.same_content(a as usize, b as usize, |id| self.texts.folded(id))
     }
@@ -549,7 +555,6 @@ impl Desk<'_> {
             let row = row as u32;
             if first == row {
                 stand.push(row);
-                self.count(tickets, row, Fate::Accepted);
                 continue;
             }
             let group = groups.entry(first).or_insert_with(|| vec![first]);
@@ -562,6 +567,7 @@ impl Desk<'_> {
                 self.conflicting(tickets, row);
             }
         }
+        self.accept(tickets, &stand);
         for (first, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
             join_tickets(tickets, first as usize, &group);
         }
@@ -620,14 +626,12 @@ impl Desk<'_> {
             let left: Vec<u32> = rows.iter().copied().filter(|r| !merged.contains(r)).collect();
             merged.append(&mut self.tell_once(events, &left, told_twice));
         }
-        let mut stand = Vec::with_capacity(rows.len() - merged.len());
-        for r in rows {
-            let fate = if merged.contains(&r) { Fate::Merged } else { Fate::Accepted };
-            self.count(events, r, fate);
-            if fate == Fate::Accepted {
-                stand.push(r);
-            }
+        merged.iter().for_each(|&r| self.count(events, r, Fate::Merged));
+        let mut stand = rows;
+        if !merged.is_empty() {
+            stand.retain(|r| !merged.contains(r));
         }
+        self.accept(events, &stand);
         stand
     }
 
@@ -773,7 +777,6 @@ impl Desk<'_> {
         for (row, &first) in firsts.iter().enumerate() {
             let row = row as u32;
             if first == row {
-                self.count(rows, row, Fate::Accepted);
                 continue;
             }
             let group = groups.entry(first).or_insert_with(|| vec![first]);
@@ -784,8 +787,10 @@ impl Desk<'_> {
                 self.count(rows, row, Fate::Merged);
             }
         }
-        let mut stand = Vec::new();
-        let mut activity = Vec::new();
+        let one_each: Vec<u32> = (0..firsts.len() as u32).filter(|&row| firsts[row as usize] == row).collect();
+        self.accept(rows, &one_each);
+        let mut stand = Vec::with_capacity(one_each.len());
+        let mut activity = Vec::with_capacity(one_each.len());
         let mut note = |rows: &Rows, of: u32, row: u32| {
             let row = row as usize;
             if let Some(used) = rows.instant(columns.used, row) {
@@ -797,10 +802,7 @@ impl Desk<'_> {
                 activity.push((of, created));
             }
         };
-        for row in 0..firsts.len() as u32 {
-            if firsts[row as usize] != row {
-                continue;
-            }
+        for row in one_each {
             let Some(group) = groups.get(&row).filter(|g| g.len() > 1) else {
                 note(rows, row, row);
                 stand.push(row);

@@ -109,6 +109,7 @@ impl Interner {
         interner.plain.bytes.reserve(bytes / 3);
         interner.plain.ends.reserve(bytes / 48);
         interner.plain.hashes.reserve(bytes / 48);
+        interner.names.table.reserve(bytes / 256, |_| 0);
         interner
     }
 
@@ -449,6 +450,20 @@ impl Texts {
             }
         }
         names.into_iter().zip(plain).map(|(names, plain)| Map { names, plain }).collect()
+    }
+
+    /// Makes room for the plain texts still to come, were they like what came: `more` is how much of it, as a share of what was read.
+    /// Growing by doubling puts every number into its table again each time.
+    pub fn expect(&mut self, more: f64) {
+        // Of names the later parts mostly repeat those of the first.
+        self.plain.shards.par_iter_mut().for_each(|shard| {
+            let of = |len: usize| ((len as f64 * more) as usize).min(1 << 22);
+            let hashes = &shard.hashes;
+            shard.table.reserve(of(hashes.len()), |&i| hashes[i as usize]);
+            shard.ends.reserve(of(shard.ends.len()));
+            shard.bytes.reserve(of(shard.bytes.len()));
+            shard.hashes.reserve(of(shard.hashes.len()));
+        });
     }
 
     /// Gives back the memory that only further merges need.

@@ -115,14 +115,18 @@ fn most_common(cell: &[u8; 20]) -> Option<i64> {
     if (cell[4], cell[7], cell[10], cell[13], cell[16], cell[19]) != (b'-', b'-', b'T', b':', b':', b'Z') {
         return None;
     }
-    let digits = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18].map(|i: usize| cell[i].wrapping_sub(b'0'));
-    if digits.iter().fold(false, |other, digit| other | (*digit > 9)) {
+    let mut other = false;
+    let mut two = |i: usize| {
+        let (tens, ones) = (cell[i].wrapping_sub(b'0'), cell[i + 1].wrapping_sub(b'0'));
+        other |= (tens > 9) | (ones > 9);
+        i64::from(tens) * 10 + i64::from(ones)
+    };
+    let (year, month, day) = (two(0) * 100 + two(2) - 1970, two(5), two(8));
+    let (hour, minute, second) = (two(11), two(14), two(17));
+    if other {
         return None;
     }
-    let two = |i: usize| i64::from(digits[i]) * 10 + i64::from(digits[i + 1]);
-    let (year, month, day) = (two(0) * 100 + two(2) - 1970, two(4), two(6));
-    let (hour, minute, second) = (two(8), two(10), two(12));
-    let leap = i64::from((year + 2) % 4 == 0);
+    let leap = i64::from((year + 2) & 3 == 0);
     let index = usize::try_from(month - 1).ok().filter(|index| *index < 12)?;
     let length = LENGTH[index] + if index == 1 { leap } else { 0 };
     if !(0..130).contains(&year) || day < 1 || day > length || hour > 23 || minute > 59 || second > 59 {

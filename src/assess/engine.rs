@@ -499,8 +499,7 @@ impl<'j> Judge<'j> {
     /// What the checks say of a block, and the marks of each check over its subjects.
     fn block<B: Block>(&self, block: &B, direct: &Direct) -> (Judged, Vec<Option<Marks>>) {
         let mut out = self.empty();
-        let columns =
-            Cached { block, series: RefCell::default(), words: RefCell::default(), gaps: RefCell::default() };
+        let columns = Cached { block, series: RefCell::default(), words: RefCell::default(), gaps: RefCell::default() };
         let n = block.len();
         // Many requirements share a scope.
         let mut distinct: BTreeMap<&str, Rc<Scope>> = BTreeMap::new();

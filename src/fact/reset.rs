@@ -231,9 +231,12 @@ pub(super) fn days(us: i64) -> f64 {
 type S<'a> = ResetSubject<'a>;
 
 fn target_on_leave(s: &S<'_>) -> Option<bool> {
+    let until = s.at + (s.world.policy.roster_freshness_days * DAY as f64) as i64;
+    if s.speaks?.never_on_leave {
+        return (s.at <= s.world.as_of && s.world.as_of <= until).then_some(false);
+    }
     let speaks = s.speaking()?;
     let zone: Tz = s.world.config.zone();
-    let until = s.at + (s.world.policy.roster_freshness_days * DAY as f64) as i64;
     let dated =
         speaks.statuses.iter().map(|(date, status)| (date.map_or(s.world.as_of, |d| time::midnight(d, zone)), *status));
     // The first roster at or after the reset; of one instant the first that was read.
@@ -243,13 +246,13 @@ fn target_on_leave(s: &S<'_>) -> Option<bool> {
 }
 
 fn target_contractor(s: &S<'_>) -> Option<bool> {
-    let period = s.speaking()?;
-    period.has_worker_type.then_some(matches!(period.worker_type, person::CONTRACTOR | person::VENDOR))
+    let stint = s.speaks?;
+    stint.has_worker_type.then_some(matches!(stint.worker_type, person::CONTRACTOR | person::VENDOR))
 }
 
 fn engagement_open_ended(s: &S<'_>) -> Option<bool> {
-    let period = s.speaking().filter(|_| target_contractor(s) == Some(true))?;
-    period.has_ended_on.then_some(period.end.is_none())
+    let stint = s.speaks.filter(|_| target_contractor(s) == Some(true))?;
+    stint.has_ended_on.then_some(stint.is_open())
 }
 
 fn account_disabled(s: &S<'_>) -> Option<bool> {

@@ -102,6 +102,16 @@ impl Input {
         }
     }
 
+    /// The rows of these records were accepted.
+    pub fn accept(&mut self, table: Table, records: impl ExactSizeIterator<Item = u32>) {
+        if self.several.is_empty() {
+            *self.rows.entry(table).or_default() += records.len() as u64;
+            self.accepted += records.len() as u64;
+        } else {
+            records.for_each(|record| self.count(table, record, Fate::Accepted));
+        }
+    }
+
     /// Does this record yield several rows?
     pub fn of_several(&self, record: u32) -> bool {
         self.several.contains_key(&record)

@@ -131,7 +131,12 @@ fn read_in(
                 }
             }
         }
+        let first = reading.inputs.is_empty();
         join(&mut reading, parts.into_iter().flatten().collect(), &share);
+        if first {
+            let bytes = |jobs: &[Job<'_>]| jobs.iter().map(|job| job.bytes).sum::<u64>() as f64;
+            reading.texts.expect(bytes(after) / bytes(batch).max(1.0));
+        }
         rest = after;
     }
     only_seen(&mut reading, &seen);
