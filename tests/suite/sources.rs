@@ -10,7 +10,7 @@ use std::path::Path;
 use regrant::config::Config;
 use regrant::mappings::Mappings;
 use regrant::source::{Inventory, Reading, read_all};
-use regrant::table::Table;
+use regrant::table::{Breadth, Table};
 use regrant::table::event::{ACTIONS, AUDITED_ACTIONS, FAILURE, RESET_ACTIONS};
 
 use crate::{assert_adds_up, audit, root, shared};
@@ -21,8 +21,13 @@ fn mappings() -> Mappings {
 }
 
 fn read(folder: &Path, mappings: &Mappings) -> Reading {
+    read_for(folder, mappings, Breadth::Audit)
+}
+
+fn read_for(folder: &Path, mappings: &Mappings, breadth: Breadth) -> Reading {
     let config = Config::default();
-    let inventory = Inventory::take(&[folder.to_owned()], &config, mappings).unwrap_or_else(|error| panic!("{error}"));
+    let inventory = Inventory::take_for(&[folder.to_owned()], &config, mappings, breadth);
+    let inventory = inventory.unwrap_or_else(|error| panic!("{error}"));
     read_all(inventory, &config, &|_| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -63,7 +68,7 @@ fn samples_become_what_they_must() {
     let bless = std::env::var_os("REGRANT_BLESS").is_some();
     let folder = root().join("tests/sources");
     let reading = read(&folder, &mappings());
-    let skipped = reading.skipped.iter().filter(|(path, _)| !path.ends_with(".expected"));
+    let skipped = reading.skipped.iter().filter(|(path, _)| !path.ends_with(".expected") && !path.ends_with(".hunted"));
     let mut faults: Vec<String> =
         skipped.map(|(path, reason)| format!("{path} was not recognised: {reason}")).collect();
     for (file, input) in reading.inputs.iter().enumerate() {
@@ -92,6 +97,92 @@ fn samples_become_what_they_must() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What a hunt reads of the same samples, and an audit does not: further columns and actions. Beside the sample, as `.hunted`,
+/// stand the lines that differ.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a switch for whoever runs the tests")]
+fn samples_become_what_a_hunt_must_see() {
+    let bless = std::env::var_os("REGRANT_BLESS").is_some();
+    let folder = root().join("tests/sources");
+    let (audited, hunted) = (read(&folder, &mappings()), read_for(&folder, &mappings(), Breadth::Hunt));
+    let mut faults = Vec::new();
+    for (file, input) in hunted.inputs.iter().enumerate() {
+        let path = &input.disk;
+        assert_eq!(*path, audited.inputs[file].disk);
+        let (less, more) = (told(&audited, file as u32), told(&hunted, file as u32));
+        let known: Vec<&str> = less.lines().collect();
+        let got: String = more.lines().filter(|line| !known.contains(line)).map(|line| format!("{line}\n")).collect();
+        let beside = path.with_extension("hunted");
+        if bless && !got.is_empty() {
+            fs::write(&beside, &got).expect("a writable sample folder");
+        } else if fs::read_to_string(&beside).unwrap_or_default() != got {
+            faults.push(format!("{} becomes in a hunt\n{got}", path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Every event name that a mapping names for hunts alone stands in a sample, each of its hunt actions comes of one, and so does
+/// each column that only a hunt reads.
+#[test]
+fn every_event_and_column_that_only_a_hunt_reads_has_a_sample() {
+    let folder = root().join("tests/sources");
+    let hunted = read_for(&folder, &mappings(), Breadth::Hunt);
+    let events = &hunted.tables[&Table::Event];
+    let column = |name: &str| Table::Event.column(name).expect("a column of event");
+    let own = ["device", "session", "user_agent", "contact", "object"];
+    let mut missing = Vec::new();
+    let mut names_seen = 0;
+    for entry in fs::read_dir(root().join("mappings/sources")).expect("the mappings") {
+        let path = entry.expect("a file").path();
+        let id = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let table: toml::Table = fs::read_to_string(&path).expect("text").parse().expect("TOML");
+        let rows: Vec<usize> =
+            (0..events.len()).filter(|row| hunted.inputs[events.file[*row] as usize].mapping == id).collect();
+        let of_hunts = |action: &&toml::Value| {
+            let name = action.get("action").and_then(toml::Value::as_str);
+            action.get("hunt").and_then(toml::Value::as_bool) == Some(true)
+                || name.is_some_and(|name| !ACTIONS[..AUDITED_ACTIONS].contains(&name))
+        };
+        let mut text = String::new();
+        for sample in hunted.inputs.iter().filter(|input| input.mapping == id) {
+            text.push_str(&String::from_utf8_lossy(&fs::read(&sample.disk).expect("a sample")).to_lowercase());
+        }
+        let actions = table.get("action").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        for action in actions.iter().filter(of_hunts) {
+            for name in action["names"].as_array().expect("a list") {
+                names_seen += 1;
+                // CloudTrail's names are two members, joined.
+                let name = name.as_str().expect("text").to_lowercase();
+                if !name.split(' ').filter(|_| id.starts_with("aws")).all(|part| text.contains(part))
+                    || !id.starts_with("aws") && !text.contains(&name)
+                {
+                    missing.push(format!("{id}: {name} stands in no sample"));
+                }
+            }
+            let of = action["action"].as_str().expect("text");
+            let code = ACTIONS.iter().position(|word| *word == of).expect("an action") as u8 + 1;
+            if !rows.iter().any(|row| events.code(column("action"), *row) == code) {
+                missing.push(format!("{id}: no sample becomes {of}"));
+            }
+        }
+        let sets = |name: &str| {
+            let top = table.get("event").and_then(toml::Value::as_array).into_iter().flatten();
+            let set = actions.iter().filter_map(|action| action.get("set"));
+            top.filter_map(|event| event.get("columns")).chain(set).any(|columns| columns.get(name).is_some())
+        };
+        for name in own.into_iter().filter(|name| sets(name)) {
+            let filled = |row: &&usize| events.canonical(column(name), **row, |id| hunted.texts.get(id)).is_some();
+            if !rows.iter().any(|row| filled(&row)) {
+                missing.push(format!("{id}: no sample fills {name}"));
+            }
+        }
+    }
+    assert!(names_seen > 80, "only {names_seen} names");
+    missing.sort();
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 /// What a mapping says of each event name, in order: the action, or why none.
