@@ -58,6 +58,7 @@ what the page says was looked at.";
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   regrant explain retroactive-approval
+  regrant explain full-stack-reset                             a pattern of a hunt
   regrant explain 3f9c2a7d11e0b845 --report regrant-report";
 
 const PUBLISH_EXAMPLES: &str = "\
@@ -187,7 +188,7 @@ pub enum Verb {
     /// Find incidents of reset abuse in raw exports, and what to cut off first
     #[command(after_help = HUNT_EXAMPLES)]
     Hunt(Box<Hunt>),
-    /// Explain a check, or a finding of a report
+    /// Explain a check, a pattern of a hunt, or a finding of a report
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// List what there is: checks, facts, sources, frameworks, formats or patterns
@@ -554,8 +555,8 @@ pub struct Render {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// Id of a check, or the 16 hexadecimal digits of a finding
-    #[arg(value_name = "CHECK|FINDING")]
+    /// Id of a check or of a pattern of a hunt, or the 16 hexadecimal digits of a finding
+    #[arg(value_name = "CHECK|PATTERN|FINDING")]
     pub what: String,
     /// Report that the finding is in
     #[arg(long, value_name = "DIR", default_value = "regrant-report", value_hint = ValueHint::DirPath)]

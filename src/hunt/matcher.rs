@@ -22,7 +22,7 @@ const HABIT: i64 = HABIT_DAYS * DAY;
 /// With less history than this nobody can say what is unseen.
 pub const HISTORY: i64 = 14 * DAY;
 /// A baseline of an executor needs so many days.
-const BASELINE: i64 = 7 * DAY;
+pub const BASELINE: i64 = 7 * DAY;
 
 /// A sequence that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

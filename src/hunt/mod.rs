@@ -12,6 +12,7 @@
 
 pub mod case;
 pub mod events;
+pub mod feed;
 pub mod incident;
 pub mod limits;
 pub mod matcher;

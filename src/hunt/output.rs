@@ -3,10 +3,12 @@
 
 use serde_json::{Value, json};
 
+use super::limits::Limit;
 use super::report::{Hunt, Incident};
 use super::story::Line;
 use crate::render::findings::guarded_csv;
 use crate::render::reference::micros;
+use crate::time::format_instant;
 
 /// The time line in Timesketch's form: it needs `message`, `datetime` and `timestamp_desc`, and takes further columns.
 pub const TIMELINE: [&str; 21] = [
@@ -110,6 +112,34 @@ pub fn blast_csv(hunt: &Hunt) -> Vec<u8> {
                 t.systems.join(";"),
             ]
         }));
+    }
+    guarded_csv(&rows)
+}
+
+/// `limits.csv`: everything that cannot be seen, with the incidents that it concerns.
+pub fn limits_csv(hunt: &Hunt) -> Vec<u8> {
+    let header = ["kind", "what", "source", "because", "from", "until", "incidents"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let instant = |at: Option<i64>| at.map_or(String::new(), format_instant);
+    let row = |limit: &Limit, ids: &[&str]| {
+        vec![
+            limit.kind.clone(),
+            limit.what.clone(),
+            limit.source.clone(),
+            limit.because.clone(),
+            instant(limit.from),
+            instant(limit.until),
+            ids.join(" "),
+        ]
+    };
+    for incident in &hunt.incidents {
+        // Those of its own time are nobody else's.
+        let own = incident.unseen.iter().filter(|limit| !hunt.limits.contains(limit));
+        rows.extend(own.map(|limit| row(limit, &[&incident.id])));
+    }
+    for limit in &hunt.limits {
+        let of = hunt.incidents.iter().filter(|incident| incident.unseen.contains(limit));
+        rows.push(row(limit, &of.map(|incident| incident.id.as_str()).collect::<Vec<_>>()));
     }
     guarded_csv(&rows)
 }

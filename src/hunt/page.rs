@@ -1,12 +1,17 @@
 //! `hunt.html`: one file that opens from disk, loads nothing and runs nothing. Prepares words; the template holds loops only.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde::Serialize;
 use tera::{Context, Tera};
 
 use super::incident::{INCIDENT, Reason};
+use super::limits::{self, KINDS, Limit, Together};
 use super::output::headline;
 use super::report::{Hunt, Incident};
-use super::story::{Cut, Line};
+use super::story::{Cut, Line, Touched};
 use crate::render::chart::{self, Branch, ChartError, Ink, Room};
 use crate::render::html::words::{Clock, When, count, number, visible, visible_cut};
 use crate::render::html::{STYLE, policy_hash};
@@ -21,6 +26,10 @@ const LABEL: usize = 56;
 const DRAWN: usize = 60;
 /// Rows of one blast list that are shown.
 const TOUCHED: usize = 60;
+/// Lines of what cannot be seen around one incident that are shown.
+const NEAR: usize = 12;
+/// Patterns and groups of one kind that are shown of what cannot be seen.
+const GROUPS: usize = 40;
 
 #[derive(Serialize)]
 struct Page {
@@ -31,14 +40,24 @@ struct Page {
     headline: String,
     sentences: Vec<String>,
     pivots: Vec<String>,
+    contents: Vec<Content>,
     incidents: Vec<Card>,
     untold: String,
     leads: Vec<Brief>,
     leads_line: String,
     limits: Vec<Kind>,
+    limits_line: String,
     patterns: Vec<Row>,
     timeline: String,
     threshold: u32,
+}
+
+#[derive(Serialize)]
+struct Content {
+    id: String,
+    text: String,
+    score: u32,
+    began: When,
 }
 
 #[derive(Serialize)]
@@ -63,6 +82,10 @@ struct Card {
     story_line: String,
     blast: Vec<Vec<String>>,
     blast_line: String,
+    desk: Vec<Vec<String>>,
+    desk_line: String,
+    unseen: Vec<(String, String)>,
+    unseen_line: String,
 }
 
 #[derive(Serialize)]
@@ -131,29 +154,49 @@ fn page(hunt: &Hunt, lines: usize) -> Result<Page, ChartError> {
         hunt.limits.iter().any(|l| l.kind == "pattern" && l.what == id && l.because.starts_with("cannot be seen"))
     };
     let told = hunt.incidents.iter().filter(|i| i.standing == "incident").count() as u64;
+    let contents = hunt.incidents.iter().filter(|_| hunt.incidents.len() > 1);
     let cannot = hunt.patterns.iter().filter(|t| unseen(&t.pattern.id)).count() as u64;
-    let headline = match hunt.incident_count {
-        0 => "No group of sequences is an incident".to_owned(),
-        1 => "One incident".to_owned(),
-        n => format!("{} incidents", number(n)),
+    let headline = match (hunt.incident_count, hunt.touched) {
+        (0, None) => "No group of sequences is an incident".to_owned(),
+        (0, Some(_)) => "Part of no incident".to_owned(),
+        (1, None) => "One incident".to_owned(),
+        (1, Some(_)) => "Part of one incident".to_owned(),
+        (n, None) => format!("{} incidents", number(n)),
+        (n, Some(_)) => format!("Part of {} incidents", number(n)),
     };
     let mut sentences = Vec::new();
+    if let Some(touched) = hunt.touched {
+        sentences.push(format!(
+            "{} by what was asked for; what happened around them stands first.",
+            count(touched, "event is touched", "events are touched")
+        ));
+    }
     if let Some(first) = hunt.incidents.iter().find(|i| i.standing == "incident") {
         let by = match first.executors.as_slice() {
             [] => "by somebody whom no log names".to_owned(),
             list => format!(
-                "carried out by {}",
-                list.iter().take(3).map(|e| visible_cut(e, 60)).collect::<Vec<_>>().join(", ")
+                "carried out by {}{}",
+                list.iter().take(3).map(|e| visible_cut(e, 60)).collect::<Vec<_>>().join(", "),
+                if list.len() > 3 { " and others" } else { "" }
             ),
         };
         let began = clock.when(&first.began_at).text;
-        let others = first.blast.iter().filter(|t| !t.within).count() as u64;
-        sentences
-            .push(format!("The first began {began}: {}, {by}.", visible_cut(&super::output::headline(first), 200)));
+        let which = if hunt.incident_count == 1 { "It" } else { "The worst" };
+        sentences.push(format!(
+            "{which} began {began}: {}, {by}.",
+            visible_cut(&super::output::headline(first), 200)
+        ));
+        let others = others(&first.blast).len() as u64;
         sentences.push(format!(
             "{} to cut off first; {} something with it.",
             count(first.containment.len() as u64, "thing", "things"),
             count(others, "other identity shares", "other identities share")
+        ));
+    }
+    if hunt.incident_count == 0 && !hunt.leads.is_empty() {
+        sentences.push(format!(
+            "{} below {INCIDENT} points: look at those with the most first.",
+            count(hunt.lead_count, "lead lies", "leads lie")
         ));
     }
     if cannot > 0 {
@@ -174,6 +217,14 @@ fn page(hunt: &Hunt, lines: usize) -> Result<Page, ChartError> {
         headline,
         sentences,
         pivots: hunt.pivots.values.iter().map(|(kind, value)| format!("{kind} {}", visible_cut(value, CELL))).collect(),
+        contents: contents
+            .map(|i| Content {
+                id: i.id.clone(),
+                text: visible_cut(&super::output::headline(i), 140),
+                score: i.score,
+                began: clock.when(&i.began_at),
+            })
+            .collect(),
         incidents: hunt.incidents.iter().map(|i| card(i, clock)).collect::<Result<_, _>>()?,
         untold: match hunt.incident_count.saturating_sub(told) {
             0 => String::new(),
@@ -189,7 +240,8 @@ fn page(hunt: &Hunt, lines: usize) -> Result<Page, ChartError> {
             number(hunt.lead_count),
             count(hunt.below, "group", "groups")
         ),
-        limits: kinds(hunt),
+        limits: kinds(hunt, clock),
+        limits_line: count(hunt.limits.len() as u64, "line", "lines"),
         patterns: hunt
             .patterns
             .iter()
@@ -206,31 +258,107 @@ fn page(hunt: &Hunt, lines: usize) -> Result<Page, ChartError> {
     })
 }
 
-fn kinds(hunt: &Hunt) -> Vec<Kind> {
-    let titles = [
-        ("pattern", "Patterns that cannot be seen, or not everywhere"),
-        ("system", "Systems and registers"),
-        ("silence", "Silences of logs"),
-        ("history", "How far back"),
-        ("clock", "Clocks"),
-        ("field", "Fields that an input does not carry"),
-        ("input", "Inputs"),
-    ];
-    titles
+fn kinds(hunt: &Hunt, clock: Clock) -> Vec<Kind> {
+    let groups = limits::together(&hunt.limits);
+    KINDS
         .into_iter()
         .map(|(kind, title)| {
-            let of = hunt.limits.iter().filter(|limit| limit.kind == kind);
-            Kind { title, lines: of.map(|l| (visible_cut(&l.what, CELL), visible_cut(&l.because, 400))).collect() }
+            let of: Vec<&Together> = groups.iter().filter(|group| group.kind == kind).collect();
+            let mut lines: Vec<(String, String)> = of.iter().take(GROUPS).map(|group| said(group, clock)).collect();
+            if of.len() > GROUPS {
+                lines.push(("…".to_owned(), format!("{} more stand in limits.csv", number((of.len() - GROUPS) as u64))));
+            }
+            Kind { title, lines }
         })
         .filter(|kind| !kind.lines.is_empty())
         .collect()
 }
 
-fn why(reason: &Reason) -> Why {
+/// What cannot be seen, as a name and a sentence.
+fn said(group: &Together, clock: Clock) -> (String, String) {
+    let mut because = in_words(clock, &visible_cut(&group.because, 400));
+    if !group.examples.is_empty() {
+        let names: Vec<String> = group.examples.iter().map(|name| visible_cut(name, 60)).collect();
+        let more = if group.count > names.len() as u64 { ", …" } else { "" };
+        because.push_str(&format!(" ({}{more})", names.join(", ")));
+    }
+    (visible_cut(&group.what, CELL), because)
+}
+
+/// What cannot be seen around one incident: its own time first.
+fn near(limits: &[Limit], clock: Clock) -> (Vec<(String, String)>, String) {
+    let groups = limits::together(limits);
+    let lines = groups.iter().take(NEAR).map(|group| said(group, clock)).collect();
+    let more = match groups.len().saturating_sub(NEAR) {
+        0 => String::new(),
+        n => format!("{} more stand in limits.csv.", number(n as u64)),
+    };
+    (lines, more)
+}
+
+static INSTANT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z\b").expect("a literal that compiles")
+});
+
+/// Prose with its instants as the page says them: in words, with the zone. Raw fields keep theirs.
+pub fn in_words(clock: Clock, text: &str) -> String {
+    INSTANT.replace_all(text, |found: &regex::Captures<'_>| clock.when(&found[0]).text).into_owned()
+}
+
+/// Others than those whose access the incident itself changed, each once: with what they share, the strongest first.
+fn others(blast: &[Touched]) -> BTreeMap<&str, Vec<&Touched>> {
+    let mut of: BTreeMap<&str, Vec<&Touched>> = BTreeMap::new();
+    for touched in blast.iter().filter(|touched| !touched.within) {
+        of.entry(touched.identity.as_str()).or_default().push(touched);
+    }
+    of
+}
+
+/// Rows of others; `strong` is whether they share more than somebody whose work is to reset.
+fn touched(blast: &[Touched], strong: Shared, clock: Clock) -> Vec<Vec<String>> {
+    let others = others(blast);
+    let is = |of: &[&Touched]| match of.iter().any(|touched| touched.via != "executor") {
+        true => Shared::Trace,
+        false => Shared::Executor,
+    };
+    let mut rows: Vec<(&str, &Vec<&Touched>)> =
+        others.iter().filter(|(_, of)| is(of) == strong).map(|(identity, of)| (*identity, of)).collect();
+    // Of those whom one desk reset the earliest first; of others those who share most.
+    rows.sort_by_key(|(identity, of)| {
+        let strong = of.iter().filter(|touched| touched.via != "executor").count();
+        let first = of.iter().map(|touched| touched.first_at.as_str()).min().unwrap_or_default();
+        (std::cmp::Reverse(strong), first.to_owned(), identity.to_owned())
+    });
+    rows.into_iter()
+        .map(|(identity, of)| {
+            let cell = |text: &str| visible_cut(text, CELL);
+            let first = of.iter().map(|touched| touched.first_at.as_str()).min().unwrap_or_default();
+            let last = of.iter().map(|touched| touched.last_at.as_str()).max().unwrap_or_default();
+            let when = match clock.stretch(first, Some(last)) {
+                (first, None) => first.text,
+                (first, Some(last)) => format!("{} – {}", first.text, last.text),
+            };
+            let reasons: Vec<String> = of.iter().map(|touched| cell(&touched.reason)).collect();
+            let (name, tier) = (of[0].name.as_str(), of[0].tier.as_str());
+            vec![cell(identity), cell(name), cell(tier), reasons.join("; "), when]
+        })
+        .collect()
+}
+
+/// What somebody shares with an incident.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shared {
+    /// An address, device, session, phone or ticket.
+    Trace,
+    /// Only who carried something out.
+    Executor,
+}
+
+fn why(reason: &Reason, clock: Clock) -> Why {
     Why {
         points: reason.points,
         text: visible(&reason.text),
-        because: reason.because.iter().map(|text| visible_cut(text, 400)).collect(),
+        because: reason.because.iter().map(|text| in_words(clock, &visible_cut(text, 400))).collect(),
     }
 }
 
@@ -247,7 +375,7 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
     let branch = |descent: &super::story::Descent, depth: usize| Branch {
         depth,
         label: visible_cut(&descent.label, LABEL),
-        note: visible_cut(&descent.note, 80),
+        note: in_words(clock, &visible_cut(&descent.note, 80)),
         ink: match descent.kind.as_str() {
             "executor" => Ink::Plain,
             "identity" => Ink::Fail,
@@ -257,6 +385,13 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
     let branches: Vec<Branch> = incident.lineage.iter().take(DRAWN).map(|d| branch(d, d.depth)).collect();
     let said = format!("Who changed whose access: {}", count(incident.lineage.len() as u64, "line", "lines"));
     let cell = |text: &str| visible_cut(text, CELL);
+    let blast = touched(&incident.blast, Shared::Trace, clock);
+    let desk = touched(&incident.blast, Shared::Executor, clock);
+    let (unseen, unseen_line) = near(&incident.unseen, clock);
+    let more = |rows: usize| match rows.saturating_sub(TOUCHED) {
+        0 => String::new(),
+        n => format!("{} more stand in blast-list.csv.", number(n as u64)),
+    };
     Ok(Card {
         id: incident.id.clone(),
         standing: match incident.standing.as_str() {
@@ -268,7 +403,7 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
         began: clock.when(&incident.began_at),
         known: incident.known_at.as_ref().map(|at| clock.when(at)),
         last: clock.when(&incident.last_at),
-        reasons: incident.reasons.iter().map(why).collect(),
+        reasons: incident.reasons.iter().map(|reason| why(reason, clock)).collect(),
         attack: incident.attack.iter().map(|t| cell(t)).collect(),
         people: incident
             .people
@@ -276,7 +411,7 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
             .map(|p| vec![cell(&p.identity), cell(&p.name), cell(&p.post), cell(&p.tier)])
             .collect(),
         executors: incident.executors.iter().map(|e| cell(e)).collect::<Vec<_>>().join(", "),
-        cuts: steps(&incident.containment),
+        cuts: steps(&incident.containment, clock),
         wide: if branches.is_empty() { String::new() } else { chart::tree(&branches, Room::Wide, &said)? },
         narrow: if branches.is_empty() { String::new() } else { chart::tree(&branches, Room::Narrow, &said)? },
         drawn: match incident.lineage.len().saturating_sub(DRAWN) {
@@ -287,7 +422,8 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
             .lineage
             .iter()
             .map(|d| {
-                vec![cell(if d.by.is_empty() { "–" } else { &d.by }), cell(&d.label), cell(&d.kind), cell(&d.note)]
+                let by = cell(if d.by.is_empty() { "–" } else { &d.by });
+                vec![by, cell(&d.label), cell(&d.kind), in_words(clock, &cell(&d.note))]
             })
             .collect(),
         story: incident.story.iter().map(|line| told(line, clock)).collect(),
@@ -295,34 +431,26 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
             0 => String::new(),
             n => format!("{} more stand in timeline.csv.", number(n)),
         },
-        blast: incident
-            .blast
-            .iter()
-            .take(TOUCHED)
-            .map(|t| {
-                let when = format!("{} – {}", clock.when(&t.first_at).text, clock.when(&t.last_at).text);
-                let within = if t.within { "of the incident" } else { "" };
-                vec![cell(&t.identity), within.to_owned(), cell(&t.tier), cell(&t.reason), number(t.events), when]
-            })
-            .collect(),
-        blast_line: match incident.blast.len().saturating_sub(TOUCHED) {
-            0 => String::new(),
-            n => format!("{} more stand in blast-list.csv.", number(n as u64)),
-        },
+        blast: blast.iter().take(TOUCHED).cloned().collect(),
+        blast_line: more(blast.len()),
+        desk: desk.iter().take(TOUCHED).cloned().collect(),
+        desk_line: more(desk.len()),
+        unseen,
+        unseen_line,
     })
 }
 
 fn told(line: &Line, clock: Clock) -> Told {
     Told {
         at: clock.when(&line.at),
-        sentence: visible_cut(&line.sentence, 400),
+        sentence: in_words(clock, &visible_cut(&line.sentence, 400)),
         matched: line.matched,
         place: line.place.as_deref().map(|place| visible_cut(place, CELL)).unwrap_or_default(),
         fields: line.fields.iter().map(|(name, value)| (name.clone(), visible_cut(value, CELL))).collect(),
     }
 }
 
-fn steps(cuts: &[Cut]) -> Vec<Step> {
+fn steps(cuts: &[Cut], clock: Clock) -> Vec<Step> {
     let titles = [
         (1, "Revoke sessions and tokens"),
         (2, "Remove what was enrolled since"),
@@ -340,10 +468,24 @@ fn steps(cuts: &[Cut]) -> Vec<Step> {
                 .filter(|cut| cut.order == order)
                 .map(|cut| {
                     let cell = |text: &str| visible_cut(text, CELL);
-                    vec![cell(&cut.identity), cell(&cut.system), cell(&cut.object), cell(&cut.why)]
+                    vec![cell(&cut.identity), cell(&cut.system), cell(&cut.object), in_words(clock, &cell(&cut.why))]
                 })
                 .collect(),
         })
         .filter(|step| !step.rows.is_empty())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_of_prose_are_said_in_words_with_their_zone_and_nothing_else_is_touched() {
+        let clock = Clock::new(Some("Europe/Berlin"));
+        let text = "reset at 2026-07-14T09:12:00Z and 2026-01-14T09:12:00.25Z, ticket 2026-07-14, v2026-07-14T09:12:00Zx";
+        let said = "reset at 14 Jul 2026 11:12 CEST and 14 Jan 2026 10:12 CET, ticket 2026-07-14, v2026-07-14T09:12:00Zx";
+        assert_eq!(in_words(clock, text), said);
+        assert_eq!(in_words(clock, "9999-99-99T99:99:99Z"), "9999-99-99T99:99:99Z");
+    }
 }

@@ -1,6 +1,6 @@
 //! Patterns: sequences of events that resets show when they are abused, one Markdown file each.
 //!
-//! A file has TOML front matter between `+++` lines, three sections of prose and executable cases, as a check has. What can
+//! A file has TOML front matter between `+++` lines, sections of prose and executable cases, as a check has. What can
 //! be wrong with one is found here, with its line; following events is left to [`super::matcher`].
 //!
 //! ```toml
@@ -11,6 +11,7 @@
 //! same    = ["target"]                 # fields that all steps share
 //! differ  = ["executor"]               # fields that differ from the step before
 //! attack  = ["T1098"]                  # techniques of MITRE ATT&CK
+//! source  = "24 hours: …"              # where windows and thresholds come from; may be missing
 //! because = "{reset.target} was …"     # a sentence; {step.field}, {count}
 //!
 //! [[step]]
@@ -42,8 +43,10 @@ use crate::fact::reset_fact;
 use crate::mappings::{MappingFile, MappingKind, Mappings, MappingsError, line_of};
 use crate::time::{DAY, HOUR, MINUTE};
 
-/// Sections of a document, each there exactly once.
-const SECTIONS: [&str; 4] = ["What it finds", "Why it matters", "What to do", "Cases"];
+/// Sections of a document, each there exactly once; [`INNOCENT`] may be missing.
+const SECTIONS: [&str; 5] = ["What it finds", "Why it matters", INNOCENT, "What to do", "Cases"];
+/// What else looks like the sequence.
+const INNOCENT: &str = "What looks like it";
 /// Tables that a case may supply.
 const TABLES: [&str; 6] = ["event", "person", "workload", "credential", "account", "ticket"];
 /// Conditions that are no facts: what only a hunt asks.
@@ -88,8 +91,12 @@ pub struct Pattern {
     pub finds: String,
     /// Why it matters, as Markdown.
     pub matters: String,
+    /// What else looks like it, as Markdown; empty when the document does not say.
+    pub innocent: String,
     /// What to do, as Markdown.
     pub remedy: String,
+    /// Where its windows and thresholds come from; empty when the document does not say.
+    pub source: String,
     /// Its executable cases, in file order.
     pub cases: Vec<Case>,
     /// `shipped`, or the file as named.
@@ -196,6 +203,17 @@ impl Compare {
         with.is_finite().then_some(Compare { how, with })
     }
 
+    /// As it is written in a pattern, `> 45`.
+    pub fn words(self) -> String {
+        let sign = match self.how {
+            How::Below => "<",
+            How::AtMost => "<=",
+            How::Above => ">",
+            How::AtLeast => ">=",
+        };
+        format!("{sign} {}", self.with)
+    }
+
     /// Does `x` compare so?
     pub fn holds(self, x: f64) -> bool {
         match self.how {
@@ -286,6 +304,8 @@ struct Front {
     #[serde(default)]
     attack: Vec<Spanned<String>>,
     because: Spanned<String>,
+    #[serde(default)]
+    source: String,
     step: Vec<Spanned<WrittenStep>>,
     count: Option<Spanned<WrittenCount>>,
 }
@@ -431,7 +451,9 @@ pub fn read(file: &MappingFile) -> Result<Pattern, MappingsError> {
         count,
         finds: body.finds,
         matters: body.matters,
+        innocent: body.innocent,
         remedy: body.remedy,
+        source: head.source.trim().to_owned(),
         cases: body.cases,
         origin: file.origin.to_string(),
     })
@@ -652,6 +674,7 @@ impl Place<'_> {
 struct Body {
     finds: String,
     matters: String,
+    innocent: String,
     remedy: String,
     cases: Vec<Case>,
 }
@@ -705,12 +728,12 @@ impl Body {
         if let Some((from, ..)) = fence {
             return Err(file.error(Some(from), "this block has no end", "close it with a line ```"));
         }
-        if let Some((missing, _)) = SECTIONS.iter().zip(seen).find(|(_, seen)| !seen) {
+        if let Some((missing, _)) = SECTIONS.iter().zip(seen).find(|(title, seen)| !seen && **title != INNOCENT) {
             let hint = format!("every pattern has: {}", SECTIONS.join(", "));
             return Err(file.error(None, format!("the heading `## {missing}` is missing"), hint));
         }
-        for (title, text) in SECTIONS.iter().zip(&prose).take(SECTIONS.len() - 1) {
-            if text.trim().is_empty() {
+        for ((title, text), seen) in SECTIONS.iter().zip(&prose).zip(seen).take(SECTIONS.len() - 1) {
+            if seen && text.trim().is_empty() {
                 let found = format!("there is nothing under `## {title}`");
                 return Err(file.error(None, found, "pages print this text; write a sentence or two"));
             }
@@ -723,8 +746,8 @@ impl Body {
                 "add a block ```matches: ids of events, `none` or `cannot-tell`",
             ));
         }
-        let [finds, matters, remedy, _] = prose.map(|text| text.trim().to_owned());
-        Ok(Body { finds, matters, remedy, cases: cases.into_iter().map(|(case, _)| case).collect() })
+        let [finds, matters, innocent, remedy, _] = prose.map(|text| text.trim().to_owned());
+        Ok(Body { finds, matters, innocent, remedy, cases: cases.into_iter().map(|(case, _)| case).collect() })
     }
 
     fn block(

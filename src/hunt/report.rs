@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::events::{Event, Field, Trail};
 use super::incident::{self, Group, INCIDENT, Known, LEAD, Reason, TOGETHER};
-use super::limits::Limit;
+use super::limits::{self, Limit};
 use super::matcher::Match;
 use super::story::{self, Cut, Descent, Line, Touched};
 use crate::text::fold;
@@ -118,6 +118,9 @@ pub struct Incident {
     pub blast: Vec<Touched>,
     /// What is cut off, in order.
     pub containment: Vec<Cut>,
+    /// What cannot be seen around it: of its time, its systems and its inputs.
+    #[serde(default)]
+    pub unseen: Vec<Limit>,
 }
 
 /// A pattern and how often it matched.
@@ -288,6 +291,7 @@ fn brief(material: &Material<'_>, matches: &[Match], group: &Group, standing: &s
         lineage: Vec::new(),
         blast: Vec::new(),
         containment: Vec::new(),
+        unseen: Vec::new(),
     }
 }
 
@@ -301,12 +305,45 @@ fn told(material: &Material<'_>, matches: &[Match], group: &Group, standing: &st
     incident.lineage = story::lineage(trail, &events);
     incident.blast = story::blast(trail, group);
     incident.containment = story::containment(trail, group, &events);
+    incident.unseen = unseen(material, matches, group, &events);
     incident
+}
+
+/// What cannot be seen around a group: in its time, its systems and the inputs that it is told from.
+fn unseen(material: &Material<'_>, matches: &[Match], group: &Group, events: &[(u32, bool)]) -> Vec<Limit> {
+    let trail = material.trail;
+    // A pivot touches years of sign-ins; what it is about is when a sequence lies on it.
+    let instants: Vec<i64> = group
+        .matches
+        .iter()
+        .flat_map(|&m| matches[m].events.iter().map(|&i| trail.events[i as usize].at))
+        .collect();
+    let (began, last) = match (instants.iter().min(), instants.iter().max()) {
+        (Some(&began), Some(&last)) => (began, last),
+        _ => group.span(trail),
+    };
+    let of = |i: u32| &trail.events[i as usize];
+    let systems: BTreeSet<&str> = events.iter().filter_map(|&(i, _)| trail.value(of(i), Field::System)).collect();
+    let files: BTreeSet<&str> =
+        events.iter().filter_map(|&(i, _)| trail.files.get(of(i).file as usize)).map(String::as_str).collect();
+    let window = (began - TOGETHER, last + TOGETHER);
+    let mut unseen = limits::around(trail, (began, last), material.as_of, TOGETHER);
+    unseen.extend(material.limits.iter().filter(|limit| limit.concerns(window, &systems, &files)).cloned());
+    unseen
 }
 
 /// Every event of the told incidents, in order of time, each once: for the time line files. With it the incidents that it
 /// is part of.
 pub fn timeline(material: &Material<'_>, hunt: &Hunt) -> Vec<(Line, Vec<String>)> {
+    let trail = material.trail;
+    let line = |(i, (matched, ids)): (u32, (bool, Vec<String>))| {
+        (story::line(trail, &trail.events[i as usize], matched), ids)
+    };
+    events(material, hunt).into_iter().map(line).collect()
+}
+
+/// Positions in the trail of every event of the told incidents; whether it is part of a sequence, and of which incidents.
+pub fn events(material: &Material<'_>, hunt: &Hunt) -> std::collections::BTreeMap<u32, (bool, Vec<String>)> {
     let trail = material.trail;
     let mut of: std::collections::BTreeMap<u32, (bool, Vec<String>)> = std::collections::BTreeMap::new();
     let matches: Vec<Match> = material
@@ -330,7 +367,7 @@ pub fn timeline(material: &Material<'_>, hunt: &Hunt) -> Vec<(Line, Vec<String>)
             entry.1.push(told.id.clone());
         }
     }
-    of.into_iter().map(|(i, (matched, ids))| (story::line(trail, &trail.events[i as usize], matched), ids)).collect()
+    of
 }
 
 /// Microseconds before and after an incident that its blast list looks at.

@@ -238,8 +238,16 @@ fn correlation(pattern: &Pattern, dialect: &Dialect, names: &[String], out: &mut
             let _ = writeln!(out, "  - attack.{}", technique.to_lowercase());
         }
     }
-    let _ = write!(out, "level: {level}\nfalsepositives:\n  - {}\n", quoted("See the pattern's own description."));
+    let _ = write!(out, "level: {level}\nfalsepositives:\n  - {}\n", quoted(&innocent(pattern)));
     Ok(())
+}
+
+/// What else looks like it, on one line.
+fn innocent(pattern: &Pattern) -> String {
+    match pattern.innocent.is_empty() {
+        true => "Its file does not say.".to_owned(),
+        false => pattern.innocent.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
 }
 
 /// Names of a source's events that are always one of the step's actions, whatever else the record says.

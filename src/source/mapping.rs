@@ -23,6 +23,7 @@
 //! never = ["open end"]                        # further spellings of "never"
 //! repeats = ["entra-id"]                      # mappings whose acts this log tells once more, under ids of its own
 //! renders = ["okta-system-log"]               # mappings whose records these are in another rendering, under the same ids
+//! excerpt = true                              # somebody chose these records: what is not among them may have happened
 //! snapshot_in_name = '(\d{4}-\d{2}-\d{2})'    # the date of a snapshot in the name of its file (Y-m-d, Ymd or Y-m)
 //!
 //! [[out_of_scope]]                            # before all else
@@ -169,6 +170,8 @@ pub struct SourceMapping {
     pub repeats: Vec<String>,
     /// Mappings whose records this one reads in another rendering, under the same ids; perhaps itself.
     pub renders: Vec<String>,
+    /// Somebody chose these records: an action that is not among them may have happened all the same.
+    pub excerpt: bool,
     /// First keys of all paths, for headers that differ in blanks only.
     keys: Vec<String>,
     /// Block and action (if its table is events) to the columns they report.
@@ -857,6 +860,8 @@ mod file {
         #[serde(default)]
         pub renders: Vec<String>,
         #[serde(default)]
+        pub excerpt: bool,
+        #[serde(default)]
         pub out_of_scope: Vec<OutOfScope>,
         #[serde(default)]
         pub event: Vec<Block>,
@@ -1178,6 +1183,7 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
         service_actors,
         repeats: file.repeats,
         renders: file.renders,
+        excerpt: file.excerpt,
         snapshot_in_name: file.snapshot_in_name.as_deref().map(pattern).transpose()?,
         keys: Vec::new(),
         reported,

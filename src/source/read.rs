@@ -708,7 +708,9 @@ impl Decoder {
             self.input.reports.insert(table, mask);
             self.builders.insert(table, Builder::new(table, self.zone));
         }
-        self.input.can_show = mapping.actions().into_iter().map(str::to_owned).collect();
+        // As of canonical tables: only what is in it is known to be shown.
+        let shown = if mapping.excerpt { Vec::new() } else { mapping.actions() };
+        self.input.can_show = shown.into_iter().map(str::to_owned).collect();
         self.input.repeats.clone_from(&mapping.repeats);
         self.input.renders.clone_from(&mapping.renders);
     }

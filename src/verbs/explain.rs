@@ -1,4 +1,4 @@
-//! `explain`: a check as its document says it, or a finding with everything that its report knows of it.
+//! `explain`: a check or a pattern as its document says it, or a finding with everything that its report knows of it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,13 +14,18 @@ use crate::check::catalogue::Check;
 use crate::check::nearest;
 use crate::cli::Explain;
 use crate::fact::{self, Unit, Value, credential_facts, reset_facts};
+use crate::hunt::pattern;
 use crate::proof::Kept;
 use crate::proof::facts::Rule;
 use crate::proof::passing::what_passes;
 use crate::render;
 use crate::report::model::{Assessment, CheckResult, Finding};
+use crate::source::mapping::SourceMapping;
+use crate::table::Breadth;
 
-/// A check, or a finding of `--report`, in plain text.
+mod hunted;
+
+/// A check, a pattern of a hunt, or a finding of `--report`, in plain text.
 ///
 /// # Errors
 /// When there is none of that id, or the report cannot be read.
@@ -30,17 +35,24 @@ pub fn explain(args: &Explain) -> Result<String, VerbError> {
         return finding(&what.to_ascii_lowercase(), &args.report);
     }
     let known = Knowledge::load(&args.house)?;
-    match known.catalogue.get(what) {
-        Some(one) => Ok(check(one, &known)),
-        None => {
-            let near = nearest(what, known.catalogue.checks.iter().map(|check| check.id.as_str()));
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`? `regrant list checks` names them all"),
-                None => "name a check (`regrant list checks`), or a finding by its 16 hexadecimal digits".to_owned(),
-            };
-            Err(VerbError::own(format!("there is no check \"{what}\""), help))
-        }
+    if let Some(one) = known.catalogue.get(what) {
+        return Ok(check(one, &known));
     }
+    let patterns = pattern::load_all(&known.mappings)?;
+    if let Some(one) = patterns.iter().find(|one| one.id == what) {
+        let sources = SourceMapping::load_all_for(&known.mappings, Breadth::Hunt)?;
+        return Ok(hunted::pattern(one, &sources));
+    }
+    let checks = known.catalogue.checks.iter().map(|check| check.id.as_str());
+    let help = match nearest(what, checks.chain(patterns.iter().map(|one| one.id.as_str()))) {
+        Some(near) => {
+            format!("did you mean `{near}`? `regrant list checks` and `regrant list patterns` name them all")
+        }
+        None => "name a check (`regrant list checks`), a pattern of a hunt (`regrant list patterns`), or a finding by \
+                 its 16 hexadecimal digits"
+            .to_owned(),
+    };
+    Err(VerbError::own(format!("there is no check or pattern \"{what}\""), help))
 }
 
 fn heading(out: &mut String, title: &str) {
@@ -324,6 +336,38 @@ mod tests {
                 assert!(text.contains(part), "{id}: no {part}");
             }
         }
+    }
+
+    #[test]
+    fn every_pattern_explains_itself() {
+        let mappings = crate::mappings::Mappings::load(&[]).expect("shipped");
+        for pattern in pattern::load_all(&mappings).expect("shipped") {
+            let text = asked(&pattern.id, Path::new("none")).expect("it is shipped");
+            for part in [
+                "Steps",
+                "Thresholds come from",
+                "What it finds",
+                "What it needs",
+                "What it cannot tell",
+                "What looks like it",
+                "An example",
+            ] {
+                assert!(text.contains(part), "{}: no {part}\n{text}", pattern.id);
+            }
+            for step in &pattern.steps {
+                assert!(text.contains(&step.name), "{}: step {}", pattern.id, step.name);
+            }
+        }
+        let text = asked("reset-enrol-unseen-sign-in", Path::new("none")).expect("it is shipped");
+        for part in ["within 1 d", "unseen", "90 d", "okta-system-log", "source_ip", "Elastic"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_pattern_is_named() {
+        let error = asked("full-stack-rest", Path::new("none")).expect_err("it is mistyped").to_string();
+        assert!(error.contains("did you mean `full-stack-reset`?"), "{error}");
     }
 
     #[test]

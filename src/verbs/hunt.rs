@@ -1,5 +1,6 @@
 //! `hunt`: from raw exports, or a saved case, to a folder that says what happened and what to cut off.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -7,9 +8,12 @@ use super::layout::{columns, count, shown, wrapped};
 use super::{Said, VerbError, audit, config};
 use crate::cli::Hunt as Args;
 use crate::hunt::case::{self, Case};
+use crate::hunt::limits;
+use crate::hunt::page::in_words;
 use crate::hunt::report::{self, Hunt, Material, Pivots};
-use crate::hunt::{self, Clocks, Found, Request, output, page, sigma};
+use crate::hunt::{self, Clocks, Found, Request, feed, output, page, sigma};
 use crate::render::folder::Staging;
+use crate::render::html::words::Clock;
 use crate::render::manifest::{Digesting, FileEntry, Manifest};
 use crate::report::model::{Assessment, Input};
 use crate::run::Progress;
@@ -17,6 +21,10 @@ use crate::text::fold;
 
 /// Incidents that the summary names.
 const NAMED: usize = 5;
+/// Lines of what cannot be seen around the first that the summary has.
+const NEAR: usize = 3;
+/// The version of OCSF that is written.
+const OCSF: &str = "1.6.0";
 
 /// Hunts and writes the folder. `started` is the instant `as_of` falls back to, in microseconds UTC.
 ///
@@ -119,7 +127,10 @@ fn write(
     put("timeline.jsonl", &output::timeline_jsonl(&timeline))?;
     put("blast-list.csv", &output::blast_csv(hunt))?;
     put("containment.csv", &output::containment_csv(hunt))?;
-    put("incidents.ocsf.jsonl", &output::ocsf(hunt, "1.6.0"))?;
+    put("limits.csv", &output::limits_csv(hunt))?;
+    put("incidents.ocsf.jsonl", &output::ocsf(hunt, OCSF))?;
+    let told = report::events(material, hunt).into_keys();
+    put("events.ocsf.jsonl", &feed::ocsf_events(material.trail, told, OCSF))?;
     let mut data = serde_json::to_vec_pretty(hunt).map_err(|error| fault("hunt.json", error.to_string()))?;
     data.push(b'\n');
     put("hunt.json", &data)?;
@@ -156,8 +167,10 @@ fn line(hunt: &Hunt) -> String {
 
 fn summary(hunt: &Hunt, place: &std::path::Path) -> String {
     let mut out = String::new();
+    let clock = Clock::new(hunt.zone.as_deref());
+    let at = |text: &str| clock.when(text).text;
     let span = match (&hunt.first_at, &hunt.last_at) {
-        (Some(first), Some(last)) => format!(" from {first} to {last}"),
+        (Some(first), Some(last)) => format!(" from {} to {}", at(first), at(last)),
         _ => String::new(),
     };
     let _ = writeln!(
@@ -168,31 +181,60 @@ fn summary(hunt: &Hunt, place: &std::path::Path) -> String {
         count(hunt.events, "event", "events"),
     );
     for incident in hunt.incidents.iter().take(NAMED) {
-        let known = incident.known_at.as_ref().map(|at| format!(", known from {at}")).unwrap_or_default();
-        let head = format!("{} {} points  began {}{known}", incident.standing, incident.score, incident.began_at);
+        let head = match incident.standing.as_str() {
+            "pivot" => "Around what was asked for".to_owned(),
+            standing => format!("{} of {} points", title(standing), incident.score),
+        };
+        let known = incident.known_at.as_ref().map(|known| format!(", enough to know {}", at(known)));
+        let head = format!("{head}, began {}{}", at(&incident.began_at), known.unwrap_or_default());
         let _ = writeln!(out, "{}", shown(&head));
         out.push_str(&wrapped(&shown(&output::headline(incident)), 2));
         let rows: Vec<Vec<String>> =
             incident.reasons.iter().map(|r| vec![format!("{:>5}", r.points), shown(&r.text)]).collect();
         out.push_str(&columns(&rows, 2));
         let cuts = incident.containment.len() as u64;
-        let others = incident.blast.iter().filter(|touched| !touched.within).count() as u64;
+        let others: BTreeSet<&str> =
+            incident.blast.iter().filter(|touched| !touched.within).map(|touched| touched.identity.as_str()).collect();
         let _ = writeln!(
             out,
-            "  {}, {} share something with it\n",
+            "  {}, {} something with it\n",
             count(cuts, "thing to cut off", "things to cut off"),
-            count(others, "other", "others")
+            count(others.len() as u64, "other identity shares", "other identities share")
         );
     }
-    let unseen = hunt.limits.iter().filter(|limit| limit.because.starts_with("cannot be seen")).count() as u64;
-    if unseen > 0 {
+    if hunt.incidents.len() > NAMED {
+        let more = hunt.incidents.len() as u64 - NAMED as u64;
+        let _ = writeln!(out, "{} on the page\n", count(more, "more stands", "more stand"));
+    }
+    if let Some(first) = hunt.incidents.first().filter(|first| !first.unseen.is_empty()) {
+        out.push_str("What cannot be seen around the first\n");
+        let near = limits::together(&first.unseen);
+        for group in near.iter().take(NEAR) {
+            out.push_str(&wrapped(&shown(&format!("{}: {}", group.what, in_words(clock, &group.because))), 2));
+        }
+        if near.len() > NEAR {
+            let _ = writeln!(out, "  and {} more", near.len() - NEAR);
+        }
+        out.push('\n');
+    }
+    let unseen: BTreeSet<&str> = hunt
+        .limits
+        .iter()
+        .filter(|limit| limit.kind == "pattern" && limit.because.starts_with("cannot be seen"))
+        .map(|limit| limit.what.as_str())
+        .collect();
+    if !unseen.is_empty() {
         let text = format!(
-            "{} cannot be seen in these inputs, and {} more limit what can be said: see the page.",
-            count(unseen, "step of a pattern", "steps of patterns"),
-            count(hunt.limits.len() as u64 - unseen, "thing", "things")
+            "{} of {} patterns cannot be seen in these inputs; what they would find is not ruled out.",
+            unseen.len(),
+            hunt.patterns.len()
         );
         out.push_str(&wrapped(&text, 0));
     }
     let _ = writeln!(out, "{}", shown(&place.to_string_lossy()));
     out
+}
+
+fn title(standing: &str) -> &'static str {
+    if standing == "incident" { "Incident" } else { "Lead" }
 }

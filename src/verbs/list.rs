@@ -41,7 +41,8 @@ fn patterns(mappings: &Mappings) -> Result<String, VerbError> {
         "Sequences that `regrant hunt` looks for, with the points that each adds to an incident\n\n{}\n{}",
         columns(&rows, 2),
         wrapped(
-            "A group of sequences with 120 points or more is an incident. docs/hunting.md shows how to add one.",
+            "A group of sequences with 120 points or more is an incident. `regrant explain PATTERN` says what one looks for, what \
+             it needs and what else looks like it; docs/hunting.md shows how to add one.",
             0
         )
     ))

@@ -12,7 +12,7 @@ use regrant::report::model::{Finding, State};
 use regrant::run::Report;
 
 use super::chromium::Browser;
-use super::{audit, bad_input, root, sample};
+use super::{audit, bad_input, hunt, root, sample};
 
 /// A page on disk, and the folder that it lies in.
 fn page_of(report: &Report, view: View) -> (tempfile::TempDir, PathBuf) {
@@ -344,6 +344,129 @@ fn axe_finds_nothing_in_either_theme() {
         let run = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations']}).then((r) => r.violations.flatMap((v) => v.nodes.slice(0, 3).map((n) => v.id + ': ' + n.html.slice(0, 160) + ' ' + (n.failureSummary || '').slice(0, 200))))";
         let faults: Vec<String> = serde_json::from_value(browser.eval(run)).expect("texts");
         assert!(faults.is_empty(), "{theme} at {width}:\n{}", faults.join("\n"));
+    }
+}
+
+/// The page of a hunt on disk.
+fn hunt_page(called: &dyn Fn(&str) -> String) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("hunt.html");
+    fs::write(&file, hunt::page_of(called)).expect("a writable folder");
+    (folder, file)
+}
+
+fn theme(browser: &mut Browser, theme: &str) {
+    let features = serde_json::json!([{"name": "prefers-color-scheme", "value": theme}]);
+    browser.call("Emulation.setEmulatedMedia", serde_json::json!({"media": "", "features": features}));
+}
+
+#[test]
+fn a_hunt_of_hostile_logs_is_text_in_a_browser() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (_folder, file) = hunt_page(&hunt::evil);
+    browser.size(1400, 900);
+    browser.open(&file, "");
+    browser.eval(UNFOLD);
+    browser.eval("document.querySelectorAll('a, summary').forEach((e) => e.focus())");
+    browser.eval("new Promise((r) => setTimeout(r, 200))");
+    for text in ["<script>", "onerror", "javascript:", "[U+202E]", "+1 555 0190", "Browser 7", "dev-x", "INC900", "s-1"] {
+        assert!(browser.eval(&format!("document.body.textContent.includes({text:?})")) == true, "{text} is not shown");
+    }
+    assert_eq!(browser.text("Array.from(document.querySelectorAll('script, img, iframe, object, embed, link')).map((e) => e.outerHTML).join()"), "");
+    let attributes = "Array.from(document.querySelectorAll('*')).flatMap((e) => Array.from(e.attributes)).filter((a) => /^on|^style$/i.test(a.name) || (/href|src|action|data$/i.test(a.name) && /^\\s*(javascript|data|https?|file):/i.test(a.value))).length";
+    assert_eq!(browser.number(attributes), 0.0);
+    let beside = "Array.from(document.querySelectorAll('a')).map((a) => a.getAttribute('href')).filter((h) => !h.startsWith('#') && !/^[a-z-]+\\.(csv|json)$/.test(h)).join()";
+    assert_eq!(browser.text(beside), "");
+    assert_eq!(browser.eval("window.pwned === undefined && document.title.includes('Hunt')"), true);
+    for kind in ["light", "dark"] {
+        theme(&mut browser, kind);
+        for width in [320, 400, 768, 1400] {
+            browser.size(width, 900);
+            assert!(browser.number(SIDEWAYS) <= 0.0, "scrolls sideways at {width} pixels in the {kind} theme");
+        }
+    }
+    assert_eq!(browser.requests(), Vec::<String>::new());
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_hunt_is_read_with_the_keyboard_alone() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (_folder, file) = hunt_page(&str::to_owned);
+    browser.size(1400, 900);
+    browser.open(&file, "");
+    let press = |browser: &mut Browser, key: &str, text: &str| {
+        for kind in ["keyDown", "keyUp"] {
+            let text = if kind == "keyDown" { text } else { "" };
+            let code = if key == "Tab" { 9 } else { 13 };
+            browser.call(
+                "Input.dispatchKeyEvent",
+                serde_json::json!({"type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code}),
+            );
+        }
+    };
+    let all = browser.number("document.querySelectorAll('a[href], summary').length") as usize;
+    assert!(all > 20, "{all} links and folds");
+    browser.eval("window.met = new Set()");
+    for _ in 0..all + 5 {
+        press(&mut browser, "Tab", "");
+        browser.eval("window.met.add(document.activeElement)");
+    }
+    let missed = "Array.from(document.querySelectorAll('a[href], summary')).filter((e) => !window.met.has(e) && e.checkVisibility()).map((e) => e.outerHTML.slice(0, 120)).join('\\n')";
+    assert_eq!(browser.text(missed), "");
+    // A link goes where it says; the first one leads past the head.
+    browser.eval("document.querySelector('.skip').focus()");
+    press(&mut browser, "Enter", "\r");
+    assert_eq!(browser.text("location.hash"), "#main");
+    assert_eq!(browser.number("Array.from(document.querySelectorAll('a[href^=\"#\"]')).filter((a) => !document.getElementById(a.getAttribute('href').slice(1))).length"), 0.0);
+    // The graph as a table: opened by a key, one row a line, and the drawing says what it is.
+    let fold = "Array.from(document.querySelectorAll('details')).find((d) => d.textContent.startsWith('The same as a table'))";
+    assert_eq!(browser.eval(&format!("{fold}.open")), false);
+    browser.eval(&format!("{fold}.querySelector('summary').focus()"));
+    press(&mut browser, "Enter", "\r");
+    assert_eq!(browser.eval(&format!("{fold}.open")), true);
+    let drawn = browser.number("document.querySelector('.chart.wideonly svg').querySelectorAll('rect').length");
+    assert_eq!(browser.number(&format!("{fold}.querySelectorAll('tbody tr').length")), drawn);
+    assert!(drawn > 4.0, "{drawn}");
+    let labelled = "Array.from(document.querySelectorAll('svg')).every((s) => s.getAttribute('role') === 'img' && (s.getAttribute('aria-label') || s.querySelector('title')))";
+    assert_eq!(browser.eval(labelled), true);
+}
+
+#[test]
+fn a_hunt_on_paper_has_what_is_folded_on_the_screen() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (_folder, file) = hunt_page(&str::to_owned);
+    browser.open(&file, "");
+    let paper = serde_json::json!({"preferCSSPageSize": true, "paperWidth": 8.27, "paperHeight": 11.69});
+    let pdf = browser.call("Page.printToPDF", paper)["data"].as_str().expect("base64").to_owned();
+    let pages = browser.number(&format!("atob({pdf:?}).match(/\\/Type \\/Page\\b/g).length"));
+    assert!((3.0..=20.0).contains(&pages), "{pages} printed pages");
+    browser.call("Emulation.setEmulatedMedia", serde_json::json!({"media": "print"}));
+    for part in ["#unseen ~ details .unseenlist", "#leads", "#patterns ~ details table", ".incident .fold table", ".cut", ".story"]
+    {
+        let seen = format!("Array.from(document.querySelectorAll({part:?})).every((e) => e.getBoundingClientRect().height > 0) && document.querySelector({part:?}) !== null");
+        assert_eq!(browser.eval(&seen), true, "{part}");
+    }
+}
+
+#[test]
+fn axe_finds_nothing_in_a_hunt_in_either_theme() {
+    let Some(mut browser) = Browser::start() else { return };
+    let Some(axe) = axe() else {
+        println!("skipped: axe-core is neither installed nor to be had from npm");
+        return;
+    };
+    let (_folder, file) = hunt_page(&str::to_owned);
+    browser.call("Page.setBypassCSP", serde_json::json!({"enabled": true}));
+    for (kind, width) in [("light", 1400), ("dark", 1400), ("light", 400), ("dark", 400)] {
+        theme(&mut browser, kind);
+        browser.size(width, 900);
+        browser.open(&file, "");
+        browser.eval(UNFOLD);
+        browser.eval(&axe);
+        let run = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations']}).then((r) => r.violations.flatMap((v) => v.nodes.slice(0, 3).map((n) => v.id + ': ' + n.html.slice(0, 160) + ' ' + (n.failureSummary || '').slice(0, 200))))";
+        let faults: Vec<String> = serde_json::from_value(browser.eval(run)).expect("texts");
+        assert!(faults.is_empty(), "{kind} at {width}:\n{}", faults.join("\n"));
     }
 }
 

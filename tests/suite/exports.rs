@@ -282,7 +282,7 @@ fn every_export_tells_the_same_counts_as_the_assessment_and_the_exit_code() {
     }
 }
 
-fn assert_valid(schema: &Path, draft: Option<jsonschema::Draft>, instances: &[Value]) {
+pub fn assert_valid(schema: &Path, draft: Option<jsonschema::Draft>, instances: &[Value]) {
     let text = fs::read_to_string(schema).unwrap_or_else(|e| panic!("{}: {e}", schema.display()));
     let schema_value: Value = serde_json::from_str(&text).expect("a schema");
     let mut options = jsonschema::options();

@@ -106,6 +106,8 @@ fn every_pattern_shows_who_is_caught_who_is_spared_and_what_if_it_is_not_known()
         assert!(spared, "{}: nobody is spared", pattern.id);
         let names: BTreeSet<&str> = pattern.cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names.len(), pattern.cases.len(), "{}", pattern.id);
+        assert!(!pattern.innocent.is_empty(), "{}: what else looks like it?", pattern.id);
+        assert!(!pattern.source.is_empty(), "{}: where do its windows come from?", pattern.id);
     }
 }
 
@@ -348,4 +350,369 @@ fn exported_rules_are_sigma() {
         std::process::Command::new(&python).arg("-c").arg(script).arg(folder.path()).output().expect("it ran before");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), files.len().to_string());
+}
+
+/// Canonical tables of a night in which one caller takes two accounts, after sixty quiet days; each name as `called` writes it.
+pub fn night(called: &dyn Fn(&str) -> String) -> Vec<(&'static str, Vec<u8>)> {
+    let header = "event_id,occurred_at,system,action,outcome,target,executor,source_ip,device,session,user_agent,contact,object,ticket,new_credential";
+    let mut events = csv::Writer::from_writer(Vec::new());
+    events.write_record(header.split(',')).expect("a header");
+    let mut number = 0;
+    let mut add = |at: &str, action: &str, outcome: &str, target: &str, by: &str, rest: [&str; 8]| {
+        number += 1;
+        let name = |text: &str| if text.is_empty() { String::new() } else { called(text) };
+        let mut row = vec![format!("n{number}"), at.to_owned(), name("okta"), action.to_owned(), outcome.to_owned()];
+        row.extend([target, by].map(name));
+        // An address is one whatever it is called elsewhere.
+        row.push(rest[0].to_owned());
+        row.extend(rest[1..].iter().map(|text| name(text)));
+        events.write_record(&row).expect("written to memory");
+    };
+    let first = chrono::NaiveDate::from_ymd_opt(2026, 6, 1).expect("a date");
+    for day in 0..62 {
+        let date = first + chrono::Days::new(day);
+        for (minute, who, ip) in [(0, "ann", "192.0.2.10"), (7, "bob", "192.0.2.11"), (9, "dee", "192.0.2.1")] {
+            let at = format!("{date}T08:{minute:02}:00Z");
+            add(&at, "sign-in", "success", who, who, [ip, &format!("dev-{who}"), "", "", "", "", "", ""]);
+        }
+        if day % 3 == 0 {
+            let whom = format!("user{day}");
+            let ticket = format!("INC{day}");
+            let at = format!("{date}T09:30:00Z");
+            add(&at, "password-reset", "success", &whom, "dee", ["192.0.2.1", "", "", "", "", "", &ticket, ""]);
+        }
+    }
+    let from = ["203.0.113.66", "dev-x", "s-1", "Browser 7", "", "", "", ""];
+    let with = |n: usize, text: &'static str| {
+        let mut rest = from;
+        rest[n] = text;
+        rest
+    };
+    let desk = ["192.0.2.1", "", "", "", "", "", "", ""];
+    let mut asked = desk;
+    asked[6] = "INC900";
+    add("2026-07-31T01:00:00Z", "password-reset", "failure", "ann", "hal", desk);
+    add("2026-07-31T01:20:00Z", "password-reset", "success", "ann", "dee", asked);
+    add("2026-07-31T01:25:00Z", "mfa-reset", "success", "ann", "dee", desk);
+    add("2026-07-31T01:32:00Z", "factor-enrolled", "success", "ann", "ann", with(4, "+1 555 0190"));
+    add("2026-07-31T01:40:00Z", "sign-in", "success", "ann", "ann", from);
+    add("2026-07-31T02:00:00Z", "privilege-granted", "success", "ann", "hal", with(5, "Super administrator"));
+    add("2026-07-31T02:10:00Z", "password-reset", "success", "bob", "dee", desk);
+    add("2026-07-31T02:12:00Z", "mfa-reset", "success", "bob", "dee", desk);
+    add("2026-07-31T02:20:00Z", "factor-enrolled", "success", "bob", "bob", with(4, "+1 555 0190"));
+    add("2026-07-31T02:25:00Z", "sign-in", "success", "bob", "bob", from);
+    add("2026-07-31T02:40:00Z", "credential-issued", "success", "svc-feed", "ann", with(7, "K9"));
+    add("2026-07-31T02:45:00Z", "mail-forwarding-set", "success", "ann", "ann", with(5, "collect@elsewhere.example"));
+    add("2026-07-31T03:00:00Z", "sign-in", "success", "cal", "cal", from);
+    let mut people = csv::Writer::from_writer(Vec::new());
+    let header = ["person_id", "email", "name", "worker_type", "started_on", "tier", "status", "title"];
+    people.write_record(header).expect("a header");
+    for (who, tier) in [("ann", "executive"), ("bob", "privileged"), ("dee", "standard"), ("hal", "standard")] {
+        let name = called(&format!("{who} the person"));
+        let row = [who.to_uppercase(), called(who), name, "employee".to_owned(), "2020-01-01".to_owned()];
+        let row = row.into_iter().chain([tier.to_owned(), "active".to_owned(), called("a post")]);
+        people.write_record(row).expect("written to memory");
+    }
+    let done = |writer: csv::Writer<Vec<u8>>| writer.into_inner().expect("written to memory");
+    vec![("event.csv", done(events)), ("person.csv", done(people))]
+}
+
+fn plain(name: &str) -> String {
+    name.to_owned()
+}
+
+/// Everything that a page, a spreadsheet or a terminal could take for more than text.
+pub fn evil(name: &str) -> String {
+    format!("=<img src=x onerror=window.pwned=1>\"'><script>window.pwned=1</script>[x](javascript:alert(1))\u{202e}{name}")
+}
+
+pub fn hunt_of(files: Vec<(&'static str, Vec<u8>)>, clocks: Clocks) -> (tempfile::TempDir, hunt::Found) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).expect("a file");
+    }
+    let config = Config::parse("timezone = \"Europe/Berlin\"", &folder.path().join("regrant.toml")).expect("good");
+    let as_of = chrono::DateTime::parse_from_rfc3339("2026-08-05T00:00:00Z").expect("an instant").timestamp_micros();
+    let request = Request { paths: vec![folder.path().to_owned()], config, as_of, mappings: Vec::new(), clocks };
+    let nobody: Progress = Arc::new(|_, _| {});
+    let found = hunt::find(&request, &nobody).unwrap_or_else(|e| panic!("{e}"));
+    for input in &found.inputs {
+        assert_eq!(input.rejected, 0, "{}: {:?}", input.path, input.rejected_reasons);
+    }
+    (folder, found)
+}
+
+fn told(found: &hunt::Found, pivots: &[(&str, &str)]) -> hunt::report::Hunt {
+    let values = pivots.iter().map(|(kind, value)| ((*kind).to_owned(), (*value).to_owned())).collect();
+    hunt::report::tell(&found.material(), &Pivots { values, ..Pivots::default() })
+}
+
+#[test]
+fn the_night_is_one_incident_and_every_pivot_leads_to_it() {
+    let (_folder, found) = hunt_of(night(&plain), Clocks::AsWritten);
+    let all = told(&found, &[]);
+    let one = &all.incidents[0];
+    assert_eq!(all.incident_count, 1, "{:?}", all.incidents.iter().map(hunt::output::headline).collect::<Vec<_>>());
+    let people: Vec<&str> = one.people.iter().map(|p| p.identity.as_str()).collect();
+    assert!(people.contains(&"ann") && people.contains(&"bob"), "{people:?}");
+    for (kind, value) in
+        [("identity", "bob"), ("executor", "dee"), ("ip", "203.0.113.66"), ("ticket", "inc900"), ("credential", "k9")]
+    {
+        let around = told(&found, &[(kind, value)]);
+        assert_eq!(around.incidents[0].standing, "pivot", "{kind}");
+        assert_eq!(around.incident_count, 1, "{kind}");
+        assert!(around.touched.is_some_and(|n| n > 0), "{kind}");
+    }
+    assert!(told(&found, &[("identity", "nobody")]).incidents.is_empty());
+    // Who only came from the same address is somebody to ask.
+    assert!(one.blast.iter().any(|touched| touched.identity == "cal" && !touched.within && touched.via == "source_ip"));
+}
+
+#[test]
+fn time_lines_are_what_timesketch_takes_and_no_cell_is_a_formula() {
+    for (called, hostile) in [(&plain as &dyn Fn(&str) -> String, 0), (&evil, 1)] {
+        let (_folder, found) = hunt_of(night(called), Clocks::AsWritten);
+        let hunt = told(&found, &[]);
+        let lines = hunt::report::timeline(&found.material(), &hunt);
+        assert!(lines.len() > 10, "{}", lines.len());
+        let csv_text = hunt::output::timeline_csv(&lines);
+        let mut reader = csv::Reader::from_reader(csv_text.as_slice());
+        let header: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
+        assert_eq!(header[..3], ["message", "datetime", "timestamp_desc"]);
+        let mut last = 0;
+        for row in reader.records() {
+            let row = row.expect("good CSV");
+            let cell = |name: &str| row.get(header.iter().position(|h| h == name).expect("a column")).expect("a cell");
+            assert!(!cell("message").is_empty() && !cell("timestamp_desc").is_empty());
+            let at = chrono::DateTime::parse_from_rfc3339(cell("datetime")).expect("RFC 3339").timestamp_micros();
+            assert_eq!(at.to_string(), cell("timestamp"));
+            assert!(at >= last, "out of order");
+            last = at;
+            assert!(["regrant-matched", "regrant-context"].contains(&cell("tag")));
+        }
+        let jsonl = String::from_utf8(hunt::output::timeline_jsonl(&lines)).expect("UTF-8");
+        assert_eq!(jsonl.lines().count(), lines.len());
+        for line in jsonl.lines() {
+            let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            for name in ["message", "datetime", "timestamp_desc"] {
+                assert!(value[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {line}");
+            }
+            assert!(value["timestamp"].is_i64() && value["tag"].is_array());
+            // Data has the text of the log as it is.
+            assert!(hostile == 0 || line.contains("\"target\":\"=<img"), "{line}");
+        }
+        let files = [
+            ("timeline.csv", csv_text),
+            ("blast-list.csv", hunt::output::blast_csv(&hunt)),
+            ("containment.csv", hunt::output::containment_csv(&hunt)),
+            ("limits.csv", hunt::output::limits_csv(&hunt)),
+        ];
+        for (name, bytes) in files {
+            let mut guarded = 0;
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes.as_slice());
+            for row in reader.records() {
+                for cell in &row.expect("good CSV") {
+                    assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{name}: {cell:?}");
+                    guarded += usize::from(cell.starts_with('\''));
+                }
+            }
+            assert!(guarded > 0 || name == "limits.csv", "{name}: nothing to guard");
+        }
+    }
+}
+
+/// By the subset of the schema that is at hand; what it has no class for by what every class asks for.
+#[test]
+fn what_a_hunt_writes_as_ocsf_is_valid_and_reads_back_as_the_same_incidents() {
+    for called in [&plain as &dyn Fn(&str) -> String, &evil] {
+        let (_folder, found) = hunt_of(night(called), Clocks::AsWritten);
+        let hunt = told(&found, &[]);
+        let all = 0..found.trail.events.len() as u32;
+        let written = hunt::feed::ocsf_events(&found.trail, all, "1.6.0");
+        let lines = |bytes: &[u8]| -> Vec<serde_json::Value> {
+            let text = std::str::from_utf8(bytes).expect("UTF-8");
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        };
+        let (events, incidents) = (lines(&written), lines(&hunt::output::ocsf(&hunt, "1.6.0")));
+        assert_eq!(incidents.len(), hunt.incidents.len());
+        for event in &events {
+            for name in ["class_uid", "category_uid", "activity_id", "type_uid", "severity_id", "time", "metadata", "user"]
+            {
+                assert!(!event[name].is_null(), "{name}: {event}");
+            }
+            let class = event["class_uid"].as_u64().expect("a class");
+            assert_eq!(event["type_uid"].as_u64(), Some(class * 100 + event["activity_id"].as_u64().expect("a number")));
+        }
+        if let Some(schemas) = crate::shared("schemas") {
+            let changes: Vec<serde_json::Value> =
+                events.iter().filter(|event| event["class_uid"] == 3001).cloned().collect();
+            assert!(changes.len() > 20);
+            let schema = |name: &str| schemas.join(format!("ocsf-1.6.0-{name}.derived.schema.json"));
+            crate::exports::assert_valid(&schema("account_change"), None, &changes);
+            crate::exports::assert_valid(&schema("detection_finding"), None, &incidents);
+        }
+        let people = night(called).pop().expect("the roster");
+        let (_folder, again) = hunt_of(vec![("events.jsonl", written), people], Clocks::AsWritten);
+        let read: Vec<&str> = again.inputs.iter().map(|input| input.mapping.as_str()).collect();
+        assert!(read.contains(&"regrant-ocsf"), "{read:?}");
+        let same = |hunt: &hunt::report::Hunt| -> Vec<String> {
+            let one = |i: &hunt::report::Incident| {
+                let people: Vec<&str> = i.people.iter().map(|p| p.identity.as_str()).collect();
+                let sentences: Vec<&str> = i.story.iter().map(|line| line.sentence.as_str()).collect();
+                let reasons = &i.reasons;
+                format!("{} {} {} {people:?} {reasons:#?} {sentences:#?}", i.score, i.began_at, i.last_at)
+            };
+            hunt.incidents.iter().map(one).collect()
+        };
+        assert_eq!(same(&told(&again, &[])), same(&hunt));
+    }
+}
+
+fn resets(systems: &[(&str, i64)], acts: i64) -> Vec<u8> {
+    let mut text = "event_id,occurred_at,system,action,target,executor\n".to_owned();
+    for act in 0..acts {
+        for (system, ahead) in systems {
+            let at = 1_785_000_000 + act * 7_200 + ahead;
+            let at = chrono::DateTime::from_timestamp(at, 0).expect("an instant").to_rfc3339();
+            text.push_str(&format!("{system}{act},{at},{system},password-reset,user{act},dee\n"));
+        }
+    }
+    // Which clock the others are held against is that of the system with the most events.
+    text.push_str("z,2026-07-20T00:00:00Z,okta,sign-in,zoe,zoe\n");
+    text.into_bytes()
+}
+
+#[test]
+fn clocks_are_told_apart_by_what_both_recorded_and_moved_only_when_asked() {
+    let instants = |found: &hunt::Found, system: &str| -> Vec<i64> {
+        let of = |e: &&hunt::events::Event| found.trail.value(e, hunt::events::Field::System) == Some(system);
+        found.trail.events.iter().filter(of).map(|e| e.at).collect()
+    };
+    let files = || vec![("event.csv", resets(&[("okta", 0), ("ad", 90)], 8))];
+    let (_a, as_written) = hunt_of(files(), Clocks::AsWritten);
+    let clock = |found: &hunt::Found| -> Vec<String> {
+        let of = found.limits.iter().filter(|limit| limit.kind == "clock");
+        of.map(|limit| format!("{} {}", limit.what, limit.because)).collect()
+    };
+    let listed = clock(&as_written);
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert!(listed[0].contains("ad its clock is 1 min 30 s ahead of that of okta, by 8 acts"), "{listed:?}");
+    assert_eq!(instants(&as_written, "ad")[0] - instants(&as_written, "okta")[1], 90_000_000);
+
+    let (_b, aligned) = hunt_of(files(), Clocks::Aligned);
+    assert!(clock(&aligned).iter().any(|text| text.contains("moved back by 1 min 30 s, as asked")), "{:?}", clock(&aligned));
+    assert_eq!(instants(&aligned, "ad"), instants(&aligned, "okta")[1..]);
+
+    // Four acts are too few, and what scatters is no offset.
+    let (_c, few) = hunt_of(vec![("event.csv", resets(&[("okta", 0), ("ad", 90)], 4))], Clocks::Aligned);
+    assert!(clock(&few).is_empty(), "{:?}", clock(&few));
+    let mut scattered = String::from_utf8(resets(&[("okta", 0)], 8)).expect("text");
+    for act in 0..8 {
+        let at = chrono::DateTime::from_timestamp(1_785_000_000 + act * 7_200 + act * 100, 0).expect("an instant");
+        scattered.push_str(&format!("ad{act},{},ad,password-reset,user{act},dee\n", at.to_rfc3339()));
+    }
+    let (_d, scattered) = hunt_of(vec![("event.csv", scattered.into_bytes())], Clocks::Aligned);
+    assert!(clock(&scattered).is_empty(), "{:?}", clock(&scattered));
+}
+
+/// A log with an event every half hour but for two silences, one of them in the night; and a log that ends with it.
+fn holes() -> Vec<(&'static str, Vec<u8>)> {
+    let mut text = "event_id,occurred_at,system,action,target,executor\n".to_owned();
+    let start = chrono::DateTime::parse_from_rfc3339("2026-06-01T00:00:00Z").expect("an instant");
+    for half in 0..62 * 48 {
+        let at = start + chrono::Duration::minutes(30 * half);
+        let within = |from: &str, until: &str| {
+            let instant = |text: &str| chrono::DateTime::parse_from_rfc3339(text).expect("an instant");
+            at > instant(from) && at < instant(until)
+        };
+        if within("2026-06-10T00:00:00Z", "2026-06-10T09:00:00Z") || within("2026-07-31T00:00:00Z", "2026-07-31T06:00:00Z")
+        {
+            continue;
+        }
+        text.push_str(&format!("v{half},{},vpn,sign-in,zoe,zoe\n", at.to_rfc3339()));
+    }
+    let mut capped = "event_id,occurred_at,system,action,target,executor,contact\n".to_owned();
+    for n in 0..100 {
+        let at = chrono::DateTime::parse_from_rfc3339("2026-07-30T12:00:00Z").expect("an instant");
+        let at = at + chrono::Duration::minutes(n);
+        capped.push_str(&format!("c{n},{},duo,factor-enrolled,ann,ann,\n", at.to_rfc3339()));
+    }
+    let mut files = night(&plain);
+    files.push(("vpn.csv", text.into_bytes()));
+    files.push(("duo.csv", capped.into_bytes()));
+    files
+}
+
+#[test]
+fn holes_and_truncation_around_the_incident_stand_with_it_and_others_do_not() {
+    let (_folder, found) = hunt_of(holes(), Clocks::AsWritten);
+    let hunt = told(&found, &[("identity", "ann")]);
+    let lines = |limits: &[hunt::limits::Limit]| -> Vec<String> {
+        limits.iter().map(|limit| format!("{} {}: {}", limit.kind, limit.what, limit.because)).collect()
+    };
+    let (near, all) = (lines(&hunt.incidents[0].unseen), lines(&hunt.limits));
+    let has = |lines: &[String], parts: &[&str]| lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+    let night = ["silence vpn", "from 2026-07-31T00:00:00Z to 2026-07-31T06:00:00Z"];
+    assert!(has(&near, &night) && has(&all, &night), "{near:#?}");
+    let earlier = ["silence vpn", "from 2026-06-10T00:00:00Z to 2026-06-10T09:00:00Z"];
+    assert!(has(&all, &earlier) && !has(&near, &earlier), "{near:#?}");
+    assert!(has(&near, &["input duo.csv", "exactly 100 records"]), "{near:#?}");
+    assert!(has(&near, &["system duo", "ends at 2026-07-30T13:39:00Z"]), "{near:#?}");
+    assert!(has(&near, &["window", "the data ends 1 d", "at 2026-08-01T23:30:00Z"]), "{near:#?}");
+    assert!(has(&near, &["window", "the data begins 60 d", "at 2026-06-01T00:00:00Z"]), "{near:#?}");
+    // Fields of the inputs that it is told from, and of no other.
+    assert!(has(&near, &["field duo.csv", "does not carry", "source_ip"]), "{near:#?}");
+    assert!(has(&all, &["field vpn.csv"]) && !has(&near, &["field vpn.csv"]), "{near:#?}");
+    // The page has these with the incident, and all of them below, in words.
+    let html = hunt::page::html(&hunt, 1).unwrap_or_else(|e| panic!("{e}"));
+    assert!(html.contains("What cannot be seen around it") && html.contains("nothing from 31 Jul 2026 02:00 CEST"));
+    let csv_text = String::from_utf8(hunt::output::limits_csv(&hunt)).expect("text");
+    assert!(csv_text.lines().count() > all.len(), "all of them, those of its own time as well");
+}
+
+#[test]
+fn what_many_inputs_have_in_common_is_said_once() {
+    let mut files = night(&plain);
+    let names: Vec<&'static str> = (0..30).map(|n| &*format!("part-{n}.csv").leak()).collect();
+    for (n, name) in names.iter().enumerate() {
+        let row = format!("p{n},2026-07-0{}T00:00:00Z,app{n},password-reset,user{n},dee\n", n % 9 + 1);
+        files.push((*name, format!("event_id,occurred_at,system,action,target,executor\n{row}").into_bytes()));
+    }
+    files.push(("notes.txt", b"nothing of this\nis a log\n".to_vec()));
+    let (_folder, found) = hunt_of(files, Clocks::AsWritten);
+    let groups = hunt::limits::together(&found.limits);
+    let of = |kind: &str, words: &str| groups.iter().find(|g| g.kind == kind && g.because.contains(words));
+    let fields = of("field", "do not carry source_ip").unwrap_or_else(|| panic!("{groups:#?}"));
+    assert_eq!((fields.count, fields.what.as_str()), (30, "30 canonical tables"), "{fields:?}");
+    assert_eq!(fields.examples.len(), 3);
+    let few = of("silence", "too few events").unwrap_or_else(|| panic!("{groups:#?}"));
+    assert_eq!((few.count, few.what.as_str()), (30, "30 systems"));
+    let early = of("system", "ends more than a day before").or(of("system", "end more than a day")).is_some();
+    assert!(early || of("system", "more than a day before that of others").is_some(), "{groups:#?}");
+    assert!(groups.len() * 3 < found.limits.len(), "{} of {}", groups.len(), found.limits.len());
+    let counted: u64 = groups.iter().map(|group| group.count).sum();
+    assert_eq!(counted, found.limits.len() as u64, "each limit stands in one group");
+}
+
+/// The page as it is written, with everything that a log can say in it.
+pub fn page_of(called: &dyn Fn(&str) -> String) -> String {
+    let (_folder, found) = hunt_of(night(called), Clocks::AsWritten);
+    let hunt = told(&found, &[("executor", &regrant::text::fold(&called("dee")))]);
+    assert_eq!(hunt.incidents.len(), 2, "the pivot and the incident");
+    let lines = hunt::report::timeline(&found.material(), &hunt);
+    hunt::page::html(&hunt, lines.len()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn prose_of_the_page_says_instants_in_words_and_raw_fields_keep_them() {
+    let html = page_of(&plain);
+    let visible: String = {
+        // Without what stands in attributes and in the raw fields.
+        let raw = regex::Regex::new("(?s)<dl>.*?</dl>|<style>.*?</style>|<[^>]*>").expect("a pattern");
+        raw.replace_all(&html, " ").into_owned()
+    };
+    let instant = regex::Regex::new("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z").expect("a pattern");
+    assert!(!instant.is_match(&visible), "{:?}", instant.find(&visible).map(|m| m.as_str()));
+    assert!(visible.contains("31 Jul 2026 03:20 CEST"));
+    assert!(html.contains("<dt>at</dt><dd>2026-07-31T01:20:00Z</dd>"));
 }
