@@ -85,7 +85,9 @@ impl Case {
         let mut limits = material.limits.to_vec();
         if kept.len() < material.trail.events.len() {
             let left = material.trail.events.len() - kept.len();
-            let because = format!("{left} sign-ins far from any other event were left out of it; a pivot on those needs the exports");
+            let because = format!(
+                "{left} sign-ins far from any other event were left out of it; a pivot on those needs the exports"
+            );
             limits.push(Limit::new("history", "this case", because));
         }
         let place: HashMap<u32, u32> = kept.iter().enumerate().map(|(new, &old)| (old, new as u32)).collect();

@@ -47,7 +47,9 @@ fn one(trail: &Trail, i: u32, version: &str) -> Option<Value> {
         return None;
     }
     // A review that a ticket tells is called as the ticket is.
-    if event.action == event::USE_REVIEWED && trail.name(event.id).is_some() && trail.name(event.id) == value(Field::Ticket)
+    if event.action == event::USE_REVIEWED
+        && trail.name(event.id).is_some()
+        && trail.name(event.id) == value(Field::Ticket)
     {
         return None;
     }

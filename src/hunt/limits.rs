@@ -209,7 +209,9 @@ pub fn limits(world: &World<'_>, trail: &Trail, patterns: &[Pattern], followed: 
                 // Said above, without a number.
                 "no source shows it" => continue,
                 "the data ends before" | "the data begins later" | "too few events to say" => blind.what.clone(),
-                "unseen" => "the data does not go back far enough to say what was never seen, or has no value".to_owned(),
+                "unseen" => {
+                    "the data does not go back far enough to say what was never seen, or has no value".to_owned()
+                }
                 "own history" => "the data does not go back far enough to say what is usual".to_owned(),
                 what => format!("`{what}` is not known"),
             };

@@ -182,10 +182,7 @@ fn page(hunt: &Hunt, lines: usize) -> Result<Page, ChartError> {
         };
         let began = clock.when(&first.began_at).text;
         let which = if hunt.incident_count == 1 { "It" } else { "The worst" };
-        sentences.push(format!(
-            "{which} began {began}: {}, {by}.",
-            visible_cut(&super::output::headline(first), 200)
-        ));
+        sentences.push(format!("{which} began {began}: {}, {by}.", visible_cut(&super::output::headline(first), 200)));
         let others = others(&first.blast).len() as u64;
         sentences.push(format!(
             "{} to cut off first; {} something with it.",
@@ -266,7 +263,8 @@ fn kinds(hunt: &Hunt, clock: Clock) -> Vec<Kind> {
             let of: Vec<&Together> = groups.iter().filter(|group| group.kind == kind).collect();
             let mut lines: Vec<(String, String)> = of.iter().take(GROUPS).map(|group| said(group, clock)).collect();
             if of.len() > GROUPS {
-                lines.push(("…".to_owned(), format!("{} more stand in limits.csv", number((of.len() - GROUPS) as u64))));
+                lines
+                    .push(("…".to_owned(), format!("{} more stand in limits.csv", number((of.len() - GROUPS) as u64))));
             }
             Kind { title, lines }
         })
@@ -483,8 +481,10 @@ mod tests {
     #[test]
     fn instants_of_prose_are_said_in_words_with_their_zone_and_nothing_else_is_touched() {
         let clock = Clock::new(Some("Europe/Berlin"));
-        let text = "reset at 2026-07-14T09:12:00Z and 2026-01-14T09:12:00.25Z, ticket 2026-07-14, v2026-07-14T09:12:00Zx";
-        let said = "reset at 14 Jul 2026 11:12 CEST and 14 Jan 2026 10:12 CET, ticket 2026-07-14, v2026-07-14T09:12:00Zx";
+        let text =
+            "reset at 2026-07-14T09:12:00Z and 2026-01-14T09:12:00.25Z, ticket 2026-07-14, v2026-07-14T09:12:00Zx";
+        let said =
+            "reset at 14 Jul 2026 11:12 CEST and 14 Jan 2026 10:12 CET, ticket 2026-07-14, v2026-07-14T09:12:00Zx";
         assert_eq!(in_words(clock, text), said);
         assert_eq!(in_words(clock, "9999-99-99T99:99:99Z"), "9999-99-99T99:99:99Z");
     }

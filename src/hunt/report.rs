@@ -313,11 +313,8 @@ fn told(material: &Material<'_>, matches: &[Match], group: &Group, standing: &st
 fn unseen(material: &Material<'_>, matches: &[Match], group: &Group, events: &[(u32, bool)]) -> Vec<Limit> {
     let trail = material.trail;
     // A pivot touches years of sign-ins; what it is about is when a sequence lies on it.
-    let instants: Vec<i64> = group
-        .matches
-        .iter()
-        .flat_map(|&m| matches[m].events.iter().map(|&i| trail.events[i as usize].at))
-        .collect();
+    let instants: Vec<i64> =
+        group.matches.iter().flat_map(|&m| matches[m].events.iter().map(|&i| trail.events[i as usize].at)).collect();
     let (began, last) = match (instants.iter().min(), instants.iter().max()) {
         (Some(&began), Some(&last)) => (began, last),
         _ => group.span(trail),
@@ -336,9 +333,8 @@ fn unseen(material: &Material<'_>, matches: &[Match], group: &Group, events: &[(
 /// is part of.
 pub fn timeline(material: &Material<'_>, hunt: &Hunt) -> Vec<(Line, Vec<String>)> {
     let trail = material.trail;
-    let line = |(i, (matched, ids)): (u32, (bool, Vec<String>))| {
-        (story::line(trail, &trail.events[i as usize], matched), ids)
-    };
+    let line =
+        |(i, (matched, ids)): (u32, (bool, Vec<String>))| (story::line(trail, &trail.events[i as usize], matched), ids);
     events(material, hunt).into_iter().map(line).collect()
 }
 

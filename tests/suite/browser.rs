@@ -369,7 +369,8 @@ fn a_hunt_of_hostile_logs_is_text_in_a_browser() {
     browser.eval(UNFOLD);
     browser.eval("document.querySelectorAll('a, summary').forEach((e) => e.focus())");
     browser.eval("new Promise((r) => setTimeout(r, 200))");
-    for text in ["<script>", "onerror", "javascript:", "[U+202E]", "+1 555 0190", "Browser 7", "dev-x", "INC900", "s-1"] {
+    for text in ["<script>", "onerror", "javascript:", "[U+202E]", "+1 555 0190", "Browser 7", "dev-x", "INC900", "s-1"]
+    {
         assert!(browser.eval(&format!("document.body.textContent.includes({text:?})")) == true, "{text} is not shown");
     }
     assert_eq!(browser.text("Array.from(document.querySelectorAll('script, img, iframe, object, embed, link')).map((e) => e.outerHTML).join()"), "");
@@ -420,7 +421,8 @@ fn a_hunt_is_read_with_the_keyboard_alone() {
     assert_eq!(browser.text("location.hash"), "#main");
     assert_eq!(browser.number("Array.from(document.querySelectorAll('a[href^=\"#\"]')).filter((a) => !document.getElementById(a.getAttribute('href').slice(1))).length"), 0.0);
     // The graph as a table: opened by a key, one row a line, and the drawing says what it is.
-    let fold = "Array.from(document.querySelectorAll('details')).find((d) => d.textContent.startsWith('The same as a table'))";
+    let fold =
+        "Array.from(document.querySelectorAll('details')).find((d) => d.textContent.startsWith('The same as a table'))";
     assert_eq!(browser.eval(&format!("{fold}.open")), false);
     browser.eval(&format!("{fold}.querySelector('summary').focus()"));
     press(&mut browser, "Enter", "\r");
@@ -442,9 +444,17 @@ fn a_hunt_on_paper_has_what_is_folded_on_the_screen() {
     let pages = browser.number(&format!("atob({pdf:?}).match(/\\/Type \\/Page\\b/g).length"));
     assert!((3.0..=20.0).contains(&pages), "{pages} printed pages");
     browser.call("Emulation.setEmulatedMedia", serde_json::json!({"media": "print"}));
-    for part in ["#unseen ~ details .unseenlist", "#leads", "#patterns ~ details table", ".incident .fold table", ".cut", ".story"]
-    {
-        let seen = format!("Array.from(document.querySelectorAll({part:?})).every((e) => e.getBoundingClientRect().height > 0) && document.querySelector({part:?}) !== null");
+    for part in [
+        "#unseen ~ details .unseenlist",
+        "#leads",
+        "#patterns ~ details table",
+        ".incident .fold table",
+        ".cut",
+        ".story",
+    ] {
+        let seen = format!(
+            "Array.from(document.querySelectorAll({part:?})).every((e) => e.getBoundingClientRect().height > 0) && document.querySelector({part:?}) !== null"
+        );
         assert_eq!(browser.eval(&seen), true, "{part}");
     }
 }

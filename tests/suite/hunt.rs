@@ -423,7 +423,9 @@ fn plain(name: &str) -> String {
 
 /// Everything that a page, a spreadsheet or a terminal could take for more than text.
 pub fn evil(name: &str) -> String {
-    format!("=<img src=x onerror=window.pwned=1>\"'><script>window.pwned=1</script>[x](javascript:alert(1))\u{202e}{name}")
+    format!(
+        "=<img src=x onerror=window.pwned=1>\"'><script>window.pwned=1</script>[x](javascript:alert(1))\u{202e}{name}"
+    )
 }
 
 pub fn hunt_of(files: Vec<(&'static str, Vec<u8>)>, clocks: Clocks) -> (tempfile::TempDir, hunt::Found) {
@@ -524,7 +526,8 @@ fn time_lines_are_what_timesketch_takes_and_no_cell_is_a_formula() {
 /// By the subset of the schema that is at hand; what it has no class for by what every class asks for.
 #[test]
 fn what_a_hunt_writes_as_ocsf_is_valid_and_reads_back_as_the_same_incidents() {
-    for called in [&plain as &dyn Fn(&str) -> String, &evil] {
+    let strange = |name: &str| format!("<b>{name}</b>|\"\u{202e}日本");
+    for (called, reads_back) in [(&plain as &dyn Fn(&str) -> String, true), (&strange, true), (&evil, false)] {
         let (_folder, found) = hunt_of(night(called), Clocks::AsWritten);
         let hunt = told(&found, &[]);
         let all = 0..found.trail.events.len() as u32;
@@ -536,12 +539,16 @@ fn what_a_hunt_writes_as_ocsf_is_valid_and_reads_back_as_the_same_incidents() {
         let (events, incidents) = (lines(&written), lines(&hunt::output::ocsf(&hunt, "1.6.0")));
         assert_eq!(incidents.len(), hunt.incidents.len());
         for event in &events {
-            for name in ["class_uid", "category_uid", "activity_id", "type_uid", "severity_id", "time", "metadata", "user"]
+            for name in
+                ["class_uid", "category_uid", "activity_id", "type_uid", "severity_id", "time", "metadata", "user"]
             {
                 assert!(!event[name].is_null(), "{name}: {event}");
             }
             let class = event["class_uid"].as_u64().expect("a class");
-            assert_eq!(event["type_uid"].as_u64(), Some(class * 100 + event["activity_id"].as_u64().expect("a number")));
+            assert_eq!(
+                event["type_uid"].as_u64(),
+                Some(class * 100 + event["activity_id"].as_u64().expect("a number"))
+            );
         }
         if let Some(schemas) = crate::shared("schemas") {
             let changes: Vec<serde_json::Value> =
@@ -550,6 +557,10 @@ fn what_a_hunt_writes_as_ocsf_is_valid_and_reads_back_as_the_same_incidents() {
             let schema = |name: &str| schemas.join(format!("ocsf-1.6.0-{name}.derived.schema.json"));
             crate::exports::assert_valid(&schema("account_change"), None, &changes);
             crate::exports::assert_valid(&schema("detection_finding"), None, &incidents);
+        }
+        // What looks like a secret in a name is left out when it is read from a vendor's record.
+        if !reads_back {
+            continue;
         }
         let people = night(called).pop().expect("the roster");
         let (_folder, again) = hunt_of(vec![("events.jsonl", written), people], Clocks::AsWritten);
@@ -600,7 +611,11 @@ fn clocks_are_told_apart_by_what_both_recorded_and_moved_only_when_asked() {
     assert_eq!(instants(&as_written, "ad")[0] - instants(&as_written, "okta")[1], 90_000_000);
 
     let (_b, aligned) = hunt_of(files(), Clocks::Aligned);
-    assert!(clock(&aligned).iter().any(|text| text.contains("moved back by 1 min 30 s, as asked")), "{:?}", clock(&aligned));
+    assert!(
+        clock(&aligned).iter().any(|text| text.contains("moved back by 1 min 30 s, as asked")),
+        "{:?}",
+        clock(&aligned)
+    );
     assert_eq!(instants(&aligned, "ad"), instants(&aligned, "okta")[1..]);
 
     // Four acts are too few, and what scatters is no offset.
@@ -625,7 +640,8 @@ fn holes() -> Vec<(&'static str, Vec<u8>)> {
             let instant = |text: &str| chrono::DateTime::parse_from_rfc3339(text).expect("an instant");
             at > instant(from) && at < instant(until)
         };
-        if within("2026-06-10T00:00:00Z", "2026-06-10T09:00:00Z") || within("2026-07-31T00:00:00Z", "2026-07-31T06:00:00Z")
+        if within("2026-06-10T00:00:00Z", "2026-06-10T09:00:00Z")
+            || within("2026-07-31T00:00:00Z", "2026-07-31T06:00:00Z")
         {
             continue;
         }

@@ -10,8 +10,8 @@ use std::path::Path;
 use regrant::config::Config;
 use regrant::mappings::Mappings;
 use regrant::source::{Inventory, Reading, read_all};
-use regrant::table::{Breadth, Table};
 use regrant::table::event::{ACTIONS, AUDITED_ACTIONS, FAILURE, RESET_ACTIONS};
+use regrant::table::{Breadth, Table};
 
 use crate::{assert_adds_up, audit, root, shared};
 

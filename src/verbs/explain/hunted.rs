@@ -128,7 +128,10 @@ fn condition(condition: &Condition) -> Option<String> {
         Test::Unseen(fields) => {
             let names: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
             let names = names.join(" or ");
-            format!("{names} unseen: the target did not sign in with it in the {} before", format_duration_micros(UNSEEN))
+            format!(
+                "{names} unseen: the target did not sign in with it in the {} before",
+                format_duration_micros(UNSEEN)
+            )
         }
         Test::Rare(field) => format!("{} that at most {RARE} identities ever had", field.as_str()),
         Test::AfterReset(within) => {
@@ -144,7 +147,11 @@ fn condition(condition: &Condition) -> Option<String> {
         Test::Object(pattern) => format!("what was granted or changed matches {}", pattern.as_str()),
         Test::ExecutorKind(among) => format!("the executor is {}", among.join(" or ")),
         Test::FactIs("self_service", is) => {
-            if *is { "by the holder".to_owned() } else { "by somebody else".to_owned() }
+            if *is {
+                "by the holder".to_owned()
+            } else {
+                "by somebody else".to_owned()
+            }
         }
         Test::FactIs(name, is) => format!("{name} is {is}"),
         Test::FactIn(name, among) => format!("{name} is {}", among.join(" or ")),
@@ -212,7 +219,8 @@ fn needs(pattern: &Pattern, sources: &[SourceMapping]) -> Vec<Vec<String>> {
         if step.actions.contains(&TICKET_REJECTED) {
             ids.push("tickets".to_owned());
         }
-        let ids = if ids.is_empty() { "no source that is read: the event table alone".to_owned() } else { ids.join(", ") };
+        let ids =
+            if ids.is_empty() { "no source that is read: the event table alone".to_owned() } else { ids.join(", ") };
         rows.push(vec![step.name.clone(), shown(&format!("{}, in {ids}", words.join(" or ")))]);
     }
     let named: Vec<String> = columns.into_keys().collect();
@@ -243,7 +251,9 @@ fn cannot(pattern: &Pattern) -> Vec<String> {
             out.push(format!("an event less than {} before the data ends", format_duration_micros(within)));
         }
         if step.actions == [LOG_SILENCE] {
-            out.push(format!("a reset in a system with fewer than {EVENTS_FOR_SILENCE} events, or near an end of its log"));
+            out.push(format!(
+                "a reset in a system with fewer than {EVENTS_FOR_SILENCE} events, or near an end of its log"
+            ));
         }
     }
     if pattern.count.as_ref().is_some_and(|count| count.own_history.is_some()) {
