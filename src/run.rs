@@ -306,6 +306,7 @@ fn read(
     };
     progress(0, total);
     let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.original.clone()).collect();
+    let stamps: Vec<Stamp> = disks.iter().map(|path| stamp(path)).collect();
     // Members of archives are hashed after they were read: none of them may go before.
     let _scratch = inventory.scratch.clone();
     // A file is hashed by one thread. One that is much of the input would be waited for, unless it is begun with; the others
@@ -329,7 +330,27 @@ fn read(
     if let (Some(i), Some(first)) = (most, first) {
         hashes.insert(i, first);
     }
+    if request.input_hash != InputHash::None
+        && let Some((path, _)) = disks.iter().zip(stamps).find(|(path, before)| stamp(path) != *before)
+    {
+        return Err(RunError::Source(SourceError::Unreadable {
+            path: path.clone(),
+            cause: "the file changed while it was read, so that its digest would not be that of what was read"
+                .to_owned(),
+            hint: "nothing was written; audit a copy, or a file that is no longer written to (`--input-hash none` \
+                   makes no such promise and takes it as it is)"
+                .to_owned(),
+        }));
+    }
     Ok((settled, hashes))
+}
+
+/// Length and time of change of a file; null where the system does not say.
+type Stamp = Option<(u64, Option<std::time::SystemTime>)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()))
 }
 
 fn hash(path: &Path, how: InputHash) -> Result<Option<String>, SourceError> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use regrant::config::Config;
 use regrant::render;
-use regrant::run::Report;
+use regrant::run::{self, InputHash, Report, Request};
 use regrant::table::{Table, Type};
 
 use crate::{assert_adds_up, audit, root, sample, write};
@@ -839,4 +839,32 @@ fn a_record_of_several_rows_ends_in_one_place() {
     assert_adds_up(&report);
     let second = report.assessment.inputs.iter().find(|input| input.path == "second.json").expect("read");
     assert_eq!((second.read, second.rejected), (2, second.rejected_reasons.values().sum()), "{second:?}");
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read_has_no_digest() {
+    let folder = Folder::new();
+    let path = folder.path("event.csv");
+    let row = "2026-07-01T09:00:00Z,okta,password-reset,ann@example.com\n";
+    fs::write(&path, format!("occurred_at,system,action,target\n{row}")).expect("our own folder");
+    let audit = |input_hash| {
+        let request = Request {
+            input_hash,
+            ..Request::look(vec![path.clone()], Config::default(), Vec::new(), crate::default_as_of())
+        };
+        let grown = path.clone();
+        let grow = move |done: u64, _: u64| {
+            if done > 0 {
+                let mut file = fs::File::options().append(true).open(&grown).expect("our own file");
+                file.write_all(row.as_bytes()).expect("our own file");
+            }
+        };
+        run::audit(&request, &(std::sync::Arc::new(grow) as run::Progress))
+    };
+    for hash in [InputHash::Sha256, InputHash::Blake3] {
+        let error = audit(hash).err().expect("it must not be taken for what was read").to_string();
+        assert!(error.contains("event.csv: the file changed while it was read"), "{error}");
+        assert!(error.contains("help: nothing was written; audit a copy"), "{error}");
+    }
+    assert!(audit(InputHash::None).is_ok());
 }
