@@ -13,9 +13,9 @@ pub const SCHEMA: &str = include_str!("../../schemas/assessment.schema.json");
 /// # Errors
 /// What `out` reports.
 pub fn write_json(assessment: &Assessment, mut out: impl Write) -> Result<(), Fault> {
-    serde_json::to_writer_pretty(&mut out, assessment)?;
-    out.write_all(b"\n")?;
-    Ok(())
+    let mut text = serde_json::to_vec_pretty(assessment)?;
+    text.push(b'\n');
+    Ok(out.write_all(&text)?)
 }
 
 /// Reads what [`write_json`] wrote.

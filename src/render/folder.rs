@@ -4,11 +4,15 @@
 //! `.NAME.regrant-staging-*` (the report being written, or the old one on its way out) or, where the system cannot
 //! exchange two folders, `.NAME.regrant-previous-*` (the old one while the new one takes its place).
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
+use rayon::prelude::*;
 use tempfile::TempDir;
 
 use super::manifest::{self, Manifest};
@@ -136,6 +140,60 @@ pub struct Staging {
     folder: TempDir,
     // Says to other runs that this folder is in use; given back by the system when we end, however we end.
     _lock: Option<File>,
+    // What is on its way to the disk: files, each with whether the whole of it is.
+    on_its_way: Mutex<Vec<(PathBuf, Whole, Bringing)>>,
+}
+
+type Bringing = JoinHandle<io::Result<()>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    NotYet,
+}
+
+/// Bytes of a file after which it is sent on its way to the disk while more of it is written.
+const AHEAD: u64 = 64 << 20;
+
+/// A file of the report being written. What is done of it goes to the disk while the rest, and other files, are rendered, so that
+/// [`Staging::publish`] has little to wait for.
+pub struct Laid<'a> {
+    staging: &'a Staging,
+    path: PathBuf,
+    file: Arc<File>,
+    waiting: u64,
+}
+
+impl Laid<'_> {
+    /// Nothing more comes.
+    pub fn end(self) {
+        self.send(Whole::Yes);
+    }
+
+    fn send(&self, whole: Whole) {
+        let file = Arc::clone(&self.file);
+        // Without a further thread there is no head start; `publish` brings the file to the disk then.
+        if let Ok(bringing) = std::thread::Builder::new().spawn(move || file.sync_all()) {
+            let mut on_its_way = self.staging.on_its_way.lock().unwrap_or_else(PoisonError::into_inner);
+            on_its_way.push((self.path.clone(), whole, bringing));
+        }
+    }
+}
+
+impl io::Write for Laid<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = (&*self.file).write(bytes)?;
+        self.waiting += written as u64;
+        if self.waiting >= AHEAD {
+            self.waiting = 0;
+            self.send(Whole::NotYet);
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Staging {
@@ -152,7 +210,7 @@ impl Staging {
         may_be_replaced(&place, dest)?;
         let (folder, lock) =
             staging_folder(parent, name).map_err(|source| FolderError::io(parent, "make a folder in it", source))?;
-        Ok(Staging { asked: dest.to_owned(), place, folder, _lock: lock })
+        Ok(Staging { asked: dest.to_owned(), place, folder, _lock: lock, on_its_way: Mutex::default() })
     }
 
     /// The folder to write into.
@@ -174,6 +232,15 @@ impl Staging {
             fs::create_dir_all(above).map_err(|source| FolderError::io(above, "make this folder", source))?;
         }
         File::create_new(&path).map_err(|source| FolderError::io(&path, "make this file", source))
+    }
+
+    /// The same for one that is long in the making.
+    ///
+    /// # Errors
+    /// As [`Staging::create`].
+    pub fn lay(&self, relative: &str) -> Result<Laid<'_>, FolderError> {
+        let file = Arc::new(self.create(relative)?);
+        Ok(Laid { staging: self, path: self.path().join(relative), file, waiting: 0 })
     }
 
     /// A further file of the report, whole.
@@ -202,8 +269,9 @@ impl Staging {
     }
 
     fn publish_by(self, wanted: Exchange) -> Result<Published, FolderError> {
-        let Staging { asked, place, folder, _lock } = self;
-        sync(folder.path())?;
+        let Staging { asked, place, folder, _lock, on_its_way } = self;
+        let there = arrived(on_its_way.into_inner().unwrap_or_else(PoisonError::into_inner))?;
+        sync(folder.path(), &there)?;
         may_be_replaced(&place, &asked)?;
         let (parent, name) = parent_and_name(&place, &asked)?;
         let fail = |source| FolderError::io(&place, "put the new report here", source);
@@ -227,6 +295,7 @@ impl Staging {
                     Exchange::TwoSteps => rename_twice(folder, &place, parent, name).map_err(fail)?,
                 };
                 let lies_at = old_report.path().to_owned();
+                clear(&lies_at);
                 if old_report.close().is_err() && lies_at.exists() {
                     left_over = Some(lies_at);
                 }
@@ -493,15 +562,43 @@ fn rename_twice(new: TempDir, place: &Path, parent: &Path, name: &OsStr) -> io::
     }
 }
 
-/// Brings every file and folder of the report to the disk.
-fn sync(folder: &Path) -> Result<(), FolderError> {
+const TO_THE_DISK: &str = "bring this file to the disk";
+
+/// Waits for files that are on their way to the disk; those that are there as a whole. An error is told to the first who waits for
+/// a file alone, so every answer is looked at.
+fn arrived(on_its_way: Vec<(PathBuf, Whole, Bringing)>) -> Result<BTreeSet<PathBuf>, FolderError> {
+    let mut there = BTreeSet::new();
+    for (path, whole, bringing) in on_its_way {
+        let done = bringing.join().unwrap_or_else(|_| Err(io::Error::other("the thread that did it ended")));
+        done.map_err(|source| FolderError::io(&path, TO_THE_DISK, source))?;
+        if whole == Whole::Yes {
+            there.insert(path);
+        }
+    }
+    Ok(there)
+}
+
+/// Removes the files of a folder beside each other: giving back hundreds of megabytes takes a while. What cannot be removed stays.
+fn clear(folder: &Path) {
+    let files: Vec<PathBuf> =
+        fs::read_dir(folder).map(|found| found.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
+    files.par_iter().for_each(|file| {
+        let _folders_stay = fs::remove_file(file);
+    });
+}
+
+/// Brings every file and folder of the report to the disk, but for those that are there.
+fn sync(folder: &Path, there: &BTreeSet<PathBuf>) -> Result<(), FolderError> {
     for entry in walkdir::WalkDir::new(folder).contents_first(true) {
         let entry = entry.map_err(|error| FolderError::io(folder, "read the new report again", error.into()))?;
+        if there.contains(entry.path()) {
+            continue;
+        }
         let done = File::open(entry.path()).and_then(|file| file.sync_all());
         match done {
             // Some file systems cannot sync folders; their files are synced.
             Err(_) if entry.file_type().is_dir() => {}
-            done => done.map_err(|source| FolderError::io(entry.path(), "bring this file to the disk", source))?,
+            done => done.map_err(|source| FolderError::io(entry.path(), TO_THE_DISK, source))?,
         }
     }
     Ok(())

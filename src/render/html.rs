@@ -49,6 +49,12 @@ pub enum HtmlError {
         chain(.0)
     )]
     Template(#[from] tera::Error),
+    /// As [`HtmlError::Template`].
+    #[error(
+        "index.html: the page has no place for part {0} of its data\n  help: this is a fault of regrant; `--format` without \
+         html still writes findings.csv and assessment.json"
+    )]
+    NoPlace(usize),
     /// The SVG backend refused.
     #[error(
         "index.html: a chart could not be drawn: {0}\n  help: this is a fault of regrant; `--format` without html \
@@ -82,24 +88,34 @@ pub fn render(assessment: &Assessment, findings: &[Finding]) -> Result<String, H
 /// # Errors
 /// As [`render`].
 pub fn render_for(view: View, assessment: &Assessment, findings: &[Finding]) -> Result<String, HtmlError> {
-    let mut tera = Tera::default();
-    tera.add_raw_templates(TEMPLATES)?;
-    let page = view::page(assessment, findings, view)?;
-    let style = format!(
-        "{STYLE}@media print{{@page{{@top-left{{font:8pt system-ui,sans-serif;color:#444;content:{}}}}}}}",
-        css_string(&page.running_header())
+    let desk = view::Desk::new(assessment);
+    // All findings are packed beside the page, which lists few of them.
+    let (page, data) = rayon::join(
+        || -> Result<String, HtmlError> {
+            let mut tera = Tera::default();
+            tera.add_raw_templates(TEMPLATES)?;
+            let page = view::page(assessment, findings, &desk, view)?;
+            let style = format!(
+                "{STYLE}@media print{{@page{{@top-left{{font:8pt system-ui,sans-serif;color:#444;content:{}}}}}}}",
+                css_string(&page.running_header())
+            );
+            let mut context = Context::from_serialize(page)?;
+            context.insert("style", &style);
+            context.insert("script", SCRIPT);
+            context.insert("style_hash", &policy_hash(&style));
+            context.insert("script_hash", &policy_hash(SCRIPT));
+            Ok(tera.render("report.html", &context)?)
+        },
+        || data::data(assessment, findings, &desk),
     );
-    let mut context = Context::from_serialize(page)?;
-    context.insert("style", &style);
-    context.insert("script", SCRIPT);
-    context.insert("style_hash", &policy_hash(&style));
-    context.insert("script_hash", &policy_hash(SCRIPT));
-    Ok(tera.render("report.html", &context)?)
+    data.put_into(&page?)
 }
 
 /// `sha256-…` of an inline element's text, as a content security policy names it.
 pub(crate) fn policy_hash(text: &str) -> String {
-    format!("sha256-{}", base64(&Sha256::digest(text.as_bytes())))
+    let mut out = "sha256-".to_owned();
+    base64(&Sha256::digest(text.as_bytes()), &mut out);
+    out
 }
 
 /// Text as a string of a style sheet: all but letters, digits and spaces as code points, so that nothing can end it.
@@ -116,18 +132,23 @@ fn css_string(text: &str) -> String {
     out
 }
 
-// RFC 4648 with padding; a dependency for 32 bytes would be more to read.
-fn base64(bytes: &[u8]) -> String {
+// RFC 4648 with padding; a dependency for this would be more to read.
+fn base64(bytes: &[u8], out: &mut String) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let n = chunk.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let six = (n >> (18 - 6 * i) & 63) as usize;
-            out.push(if i <= chunk.len() { char::from(ALPHABET[six]) } else { '=' });
+    const BLOCK: usize = 3 * 256;
+    let mut letters = [0; BLOCK / 3 * 4];
+    for block in bytes.chunks(BLOCK) {
+        let mut end = 0;
+        for three in block.chunks(3) {
+            let n = three.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - three.len()));
+            let letter = |i: usize| {
+                if i <= three.len() { ALPHABET[(n >> (18 - 6 * i) & 63) as usize] } else { b'=' }
+            };
+            letters[end..end + 4].copy_from_slice(&[letter(0), letter(1), letter(2), letter(3)]);
+            end += 4;
         }
+        out.push_str(std::str::from_utf8(&letters[..end]).expect("the letters are ASCII"));
     }
-    out
 }
 
 #[cfg(test)]

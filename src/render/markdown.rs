@@ -1,13 +1,14 @@
 //! `summary.md`: one page for a ticket or a chat.
 //!
 //! Text from logs stands in code spans: nothing in them is a link, a mention, a tag or formatting, in any dialect. Text
-//! of the config and of mappings is escaped.
+//! of the config and of mappings is escaped. Verdicts are in the words of the page.
 
 use std::fmt::Write as _;
 use std::io::Write;
 
 use super::Fault;
-use super::reference::{share, standing_word, titled, why_inconclusive};
+use super::html::words::verdict;
+use super::reference::{share, titled, why_inconclusive};
 use crate::check::Severity;
 use crate::report::model::{Assessment, Counts, Finding, Standing, State};
 
@@ -65,7 +66,7 @@ fn head(page: &mut String, assessment: &Assessment) {
     let told = if by_severity.is_empty() { String::new() } else { format!(" ({})", by_severity.join(", ")) };
     let _ = writeln!(
         page,
-        "{open} open findings{told}, {waived} waived, over {} resets and {} credentials.\n",
+        "{open} open findings{told}, {waived} accepted, over {} resets and {} credentials.\n",
         assessment.population.resets, assessment.population.credentials
     );
     let period = match (&run.since, &run.until) {
@@ -83,14 +84,14 @@ fn head(page: &mut String, assessment: &Assessment) {
 }
 
 fn controls(page: &mut String, assessment: &Assessment) {
-    page.push_str("\n## Controls\n\n| Control | Stands | Fails | Waived | Cannot be judged | Holds | Population |\n|---|---|--:|--:|--:|--:|--:|\n");
+    page.push_str("\n## Controls\n\n| Control | Stands | Fails | Accepted | Cannot be judged | Holds | Population |\n|---|---|--:|--:|--:|--:|--:|\n");
     for control in &assessment.controls {
         let Counts { population, passed, failed, waived, indeterminate, .. } = control.counts;
         let _ = writeln!(
             page,
             "| {} | {} | {failed} | {waived} | {indeterminate} | {passed} | {population} |",
             escaped(&control.title),
-            standing_word(control.verdict)
+            verdict(control.verdict).word
         );
     }
 }
@@ -153,7 +154,7 @@ fn undecided(page: &mut String, assessment: &Assessment) {
 }
 
 fn frameworks(page: &mut String, assessment: &Assessment) {
-    page.push_str("\n## Frameworks\n\nEvidence relevant to requirements, never a statement of compliance.\n\n| Framework | Fail | Cannot conclude | Pass | Not applicable |\n|---|--:|--:|--:|--:|\n");
+    page.push_str("\n## Frameworks\n\nEvidence relevant to requirements, never a statement of compliance.\n\n| Framework | Fails | Cannot conclude | Holds | Does not apply |\n|---|--:|--:|--:|--:|\n");
     for framework in assessment.frameworks.iter().filter(|framework| framework.kind != "technique") {
         let of = |standing: Standing| {
             framework.requirements.iter().filter(|r| !r.direct.is_empty() && r.verdict == standing).count()

@@ -80,7 +80,10 @@ pub struct Format {
     render: Option<Renderer>,
 }
 
-type Renderer = fn(&Bundle<'_>, &mut dyn Write) -> Result<(), Fault>;
+/// Where a format is written to; pieces of it may be rendered while others are written.
+type Output<'a> = &'a mut (dyn Write + Send);
+
+type Renderer = fn(&Bundle<'_>, Output<'_>) -> Result<(), Fault>;
 
 /// Every file of the report folder, the machine-readable ones first.
 pub const FORMATS: &[Format] = &[
@@ -483,13 +486,17 @@ fn render_all(bundle: &Bundle<'_>, staging: &Staging, formats: &[&Format]) -> Re
 fn write_file(
     staging: &Staging,
     path: &str,
-    render: impl FnOnce(&mut dyn Write) -> Result<(), Fault>,
+    render: impl FnOnce(Output<'_>) -> Result<(), Fault>,
 ) -> Result<FileEntry, RenderError> {
     let full = staging.path().join(path);
     let refused = |source| RenderError::Folder(FolderError::io(&full, "write this file", source));
-    let mut out = Digesting::new(BufWriter::with_capacity(1 << 18, staging.create(path)?));
+    let mut out = Digesting::new(BufWriter::with_capacity(1 << 18, staging.lay(path)?));
     match render(&mut out).and_then(|()| Ok(out.flush()?)) {
-        Ok(()) => Ok(out.finish(path).0),
+        Ok(()) => {
+            let (entry, written) = out.finish(path);
+            written.into_inner().map_err(|error| refused(error.into_error()))?.end();
+            Ok(entry)
+        }
         Err(Fault::Write(source)) => Err(refused(source)),
         Err(Fault::Content(reason)) => {
             // Results that are kept must not seem to hold it.
@@ -509,7 +516,7 @@ fn write_manifest(bundle: &Bundle<'_>, staging: &Staging, files: Vec<FileEntry>)
     Ok(text)
 }
 
-fn write_html(bundle: &Bundle<'_>, out: &mut dyn Write) -> Result<(), Fault> {
+fn write_html(bundle: &Bundle<'_>, out: Output<'_>) -> Result<(), Fault> {
     let render = bundle.html.ok_or_else(|| Fault::Content("no renderer of pages was given".to_owned()))?;
     let page = render(bundle.assessment, bundle.findings).map_err(Fault::Content)?;
     Ok(out.write_all(page.as_bytes())?)

@@ -22,7 +22,7 @@ pub fn write(
     assessment: &Assessment,
     findings: &[Finding],
     formats: &Formats,
-    mut out: impl Write,
+    mut out: impl Write + Send,
 ) -> Result<(), Fault> {
     let events = Events {
         references: References::of(assessment),

@@ -13,7 +13,7 @@ pub const COLUMNS: [&str; 4] = ["file", "record", "reason", "excerpt"];
 ///
 /// # Errors
 /// What `out` reports.
-pub fn write_csv(rejected: &[Rejected], mut out: impl Write) -> Result<(), Fault> {
+pub fn write_csv(rejected: &[Rejected], mut out: impl Write + Send) -> Result<(), Fault> {
     out.write_all(&header(&COLUMNS))?;
     write_rows(rejected, out, |portion, bytes| {
         for rejection in portion {

@@ -4,7 +4,7 @@
 //! had.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -198,7 +198,7 @@ pub fn write(
         } else if !FORMATS.iter().any(|format| format.when == When::Asked && format.file == file.path) {
             let from = saved.path.join(&file.path);
             let mut source = fs::File::open(&from).map_err(|e| FolderError::io(&from, "read this file", e))?;
-            let copy = |out: &mut dyn Write| Ok(io::copy(&mut source, out).map(|_bytes| ())?);
+            let copy = |out: super::Output<'_>| Ok(io::copy(&mut source, out).map(|_bytes| ())?);
             files.push(super::write_file(&staging, &file.path, copy)?);
         }
     }

@@ -13,7 +13,7 @@ const LEVEL: i32 = 3;
 ///
 /// # Errors
 /// What `out` or the compressor reports.
-pub fn write_zst(subjects: &[Subject], out: impl Write) -> Result<(), Fault> {
+pub fn write_zst(subjects: &[Subject], out: impl Write + Send) -> Result<(), Fault> {
     let mut frame = zstd::Encoder::new(out, LEVEL)?;
     frame.include_checksum(true)?;
     write_json_lines(subjects, &mut frame)?;

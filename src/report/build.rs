@@ -34,6 +34,17 @@ pub struct Built {
     pub subjects: Vec<Subject>,
 }
 
+/// What the counts of the judgement make, beside what is told of single findings.
+struct Verdicts {
+    checks: Vec<CheckResult>,
+    controls: Vec<ControlResult>,
+    frameworks: Vec<FrameworkResult>,
+    data_quality: Vec<DataQuality>,
+    waivers: Vec<WaiverResult>,
+    inputs: Vec<Input>,
+    plan: Vec<Remedy>,
+}
+
 /// How many examples a data-quality entry shows.
 const EXAMPLES: usize = 5;
 
@@ -45,21 +56,30 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
     };
     let subjects = std::mem::take(&mut work.judged.subjects);
     let mut found = std::mem::take(&mut work.judged.found);
-    let checks = checks(&work);
-    let controls = controls(&work, &checks, &found);
-    let frameworks = work.frameworks.iter().enumerate().map(|(i, f)| framework(&work, i, f, &checks)).collect();
-    let data_quality = data_quality(&work, &checks);
-    let waivers = waivers(&work, &checks);
+    let open = open(&found);
     if let Some(keys) = &limit {
         found.retain(|f| keys.contains(&f.key));
     }
     let totals = totals(&found);
-    let ((identities, identities_concerned), ((lineage, lineage_omitted), population)) = rayon::join(
-        || stories(&work, &found, limit.as_ref()),
-        || rayon::join(|| lineage(&work, &found), || population(&work)),
+    let verdicts = || {
+        let spans = spans(&work);
+        let checks = checks(&work);
+        let inputs = input_results(&work, &spans);
+        Verdicts {
+            controls: controls(&work, &checks, &open),
+            frameworks: work.frameworks.iter().enumerate().map(|(i, f)| framework(&work, i, f, &checks)).collect(),
+            data_quality: data_quality(&work, &checks, &spans),
+            waivers: waivers(&work, &checks),
+            plan: plan::plan(&checks, &inputs, &work.sources, coverage::wanted(&work)),
+            checks,
+            inputs,
+        }
+    };
+    let ((verdicts, population), ((identities, identities_concerned), (lineage, lineage_omitted))) = rayon::join(
+        || rayon::join(verdicts, || population(&work)),
+        || rayon::join(|| stories(&work, &found, limit.as_ref()), || lineage(&work, &found)),
     );
-    let inputs: Vec<Input> = input_results(&work);
-    let plan = plan::plan(&checks, &inputs, &work.sources, coverage::wanted(&work));
+    let Verdicts { checks, controls, frameworks, data_quality, waivers, inputs, plan } = verdicts;
     let mut assessment = Assessment {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: "regrant".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -102,7 +122,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
             excerpt: r.excerpt.clone(),
         })
         .collect();
-    Some(Built { assessment, findings: found.into_iter().map(|f| f.finding).collect(), rejected, subjects })
+    Some(Built { assessment, findings: found.into_par_iter().map(|f| f.finding).collect(), rejected, subjects })
 }
 
 fn keys_of(work: &Work<'_>, name: &str) -> Option<BTreeSet<Key>> {
@@ -158,8 +178,7 @@ fn digest(work: &Work<'_>, assessment: &Assessment) -> String {
     hex::encode(hasher.finalize())
 }
 
-fn input_results(work: &Work<'_>) -> Vec<Input> {
-    let spans = spans(work);
+fn input_results(work: &Work<'_>, spans: &[Span]) -> Vec<Input> {
     let one = |(i, input): (usize, &SourceInput)| {
         let reported = input.reports.iter().flat_map(|(table, mask)| {
             let several = input.reports.len() > 1;
@@ -206,17 +225,33 @@ fn input_results(work: &Work<'_>) -> Vec<Input> {
     work.world.settled.inputs.iter().enumerate().map(one).collect()
 }
 
-/// Earliest and latest instant of each input's rows.
-fn spans(work: &Work<'_>) -> Vec<Option<(i64, i64)>> {
+/// The earliest and the latest instant of an input's rows; null when none has one.
+type Span = Option<(i64, i64)>;
+
+/// The span of every input.
+fn spans(work: &Work<'_>) -> Vec<Span> {
     let settled = work.world.settled;
-    let mut spans: Vec<Option<(i64, i64)>> = vec![None; settled.inputs.len()];
+    let none = || vec![None; settled.inputs.len()];
+    let widen = |span: &mut Span, (from, until): (i64, i64)| {
+        let span = span.get_or_insert((from, until));
+        *span = (span.0.min(from), span.1.max(until));
+    };
+    let mut spans: Vec<Span> = none();
     for rows in [&settled.events, &settled.credentials, &settled.accounts, &settled.tickets] {
         let Some(clock) = rows.table.clock() else { continue };
-        for row in 0..rows.len() {
+        let one = |mut spans: Vec<Span>, row: usize| {
             if let Some(t) = rows.instant(clock, row) {
-                let span = spans[rows.file[row] as usize].get_or_insert((t, t));
-                *span = (span.0.min(t), span.1.max(t));
+                widen(&mut spans[rows.file[row] as usize], (t, t));
             }
+            spans
+        };
+        let parts: Vec<Vec<Span>> = (0..rows.len()).into_par_iter().with_min_len(1 << 16).fold(none, one).collect();
+        for part in parts {
+            spans.iter_mut().zip(part).for_each(|(span, own)| {
+                if let Some(own) = own {
+                    widen(span, own);
+                }
+            });
         }
     }
     spans
@@ -370,19 +405,31 @@ fn checks(work: &Work<'_>) -> Vec<CheckResult> {
     work.catalogue.checks.iter().enumerate().map(one).collect()
 }
 
-fn controls(work: &Work<'_>, checks: &[CheckResult], found: &[Found]) -> Vec<ControlResult> {
-    let mut open: BTreeMap<&str, BTreeMap<Severity, u64>> = BTreeMap::new();
-    for f in found.iter().filter(|f| f.finding.state == State::Open) {
-        *open.entry(&f.finding.check).or_default().entry(f.finding.severity).or_default() += 1;
+/// Open findings by check and severity.
+type OpenByCheck = BTreeMap<String, [u64; Severity::ALL.len()]>;
+
+fn open(found: &[Found]) -> OpenByCheck {
+    let count = |found: &[Found]| {
+        let mut open: HashMap<String, [u64; Severity::ALL.len()]> = HashMap::new();
+        for f in found.iter().filter(|f| f.finding.state == State::Open) {
+            open.entry_ref(f.finding.check.as_str()).or_default()[f.finding.severity as usize] += 1;
+        }
+        open
+    };
+    let mut open = OpenByCheck::new();
+    for (check, counts) in found.par_chunks(1 << 12).map(count).collect::<Vec<_>>().into_iter().flatten() {
+        open.entry(check).or_default().iter_mut().zip(counts).for_each(|(all, n)| *all += n);
     }
+    open
+}
+
+fn controls(work: &Work<'_>, checks: &[CheckResult], open: &OpenByCheck) -> Vec<ControlResult> {
     let one = |(k, control): (usize, &Control)| {
         let counts = work.judged.controls[k];
         let mine: Vec<&CheckResult> = checks.iter().filter(|c| c.control == control.id()).collect();
         let judged = counts.failed + counts.waived + counts.passed;
         // Most severe first, then most failures: compared as (open criticals, highs, …).
-        let weight = |c: &&CheckResult| {
-            Severity::ALL.map(|s| open.get(c.id.as_str()).and_then(|m| m.get(&s)).copied().unwrap_or(0))
-        };
+        let weight = |c: &&CheckResult| open.get(&c.id).copied().unwrap_or_default();
         let failing = mine.iter().copied().filter(|c| c.counts.failed + c.counts.waived > 0);
         let worst = failing.max_by(|a, b| weight(a).cmp(&weight(b)).then_with(|| b.id.cmp(&a.id)));
         ControlResult {
@@ -498,7 +545,7 @@ fn waivers(work: &Work<'_>, checks: &[CheckResult]) -> Vec<WaiverResult> {
     work.waivers.iter().enumerate().map(one).collect()
 }
 
-fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
+fn data_quality(work: &Work<'_>, checks: &[CheckResult], spans: &[Span]) -> Vec<DataQuality> {
     let (world, settled) = (work.world, work.world.settled);
     let texts = &settled.texts;
     let mut out = Vec::new();
@@ -574,12 +621,14 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
     let title =
         "inputs with instants that name no zone were read as UTC; set `timezone` for them in the config".to_owned();
     add("zone-assumed", title, naive.len(), naive, Vec::new());
-    let unresolved: BTreeSet<&str> = world
+    let of_nobody: Vec<u32> = world
         .resets
-        .iter()
-        .filter(|&&r| world.register.identity_of(world.target_key[r as usize]).is_none())
-        .map(|&r| texts.get(settled.events.text(event::TARGET, r as usize)))
+        .par_iter()
+        .copied()
+        .filter(|&r| world.register.identity_of(world.target_key[r as usize]).is_none())
         .collect();
+    let unresolved: BTreeSet<&str> =
+        of_nobody.into_iter().map(|r| texts.get(settled.events.text(event::TARGET, r as usize))).collect();
     let examples = unresolved.iter().map(|t| (*t).to_owned()).collect();
     add(
         "unresolved-target",
@@ -613,7 +662,7 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
             weak.map(|c| c.id.clone()).collect(),
         );
     }
-    for (kind, title, inputs) in stale_inputs(work) {
+    for (kind, title, inputs) in stale_inputs(work, spans) {
         let reports = |c: &&Check, input: &SourceInput| input.reports.keys().any(|t| rests_on(c, *t));
         let weak = work.catalogue.checks.iter().filter(|c| inputs.iter().any(|input| reports(c, input)));
         let weak = weak.map(|c| c.id.clone()).collect();
@@ -642,10 +691,10 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
 }
 
 /// Inputs whose newest record is older than their `max_age`, and those of which no record tells its age.
-fn stale_inputs<'a>(work: &'a Work<'_>) -> Vec<(&'static str, String, Vec<&'a SourceInput>)> {
+fn stale_inputs<'a>(work: &'a Work<'_>, spans: &[Span]) -> Vec<(&'static str, String, Vec<&'a SourceInput>)> {
     let zone = work.request.config.zone();
     let (mut stale, mut unknown) = (Vec::new(), Vec::new());
-    for (input, span) in work.world.settled.inputs.iter().zip(spans(work)) {
+    for (input, span) in work.world.settled.inputs.iter().zip(spans) {
         let Some(max_age) = input.max_age else { continue };
         let newest = span.map(|s| s.1).or_else(|| input.snapshot.map(|day| time::midnight(day, zone)));
         match newest {

@@ -322,7 +322,27 @@ fn inconclusive(out: &mut String, a: &Assessment) {
         return;
     }
     let _ = write!(out, "\nChecks that cannot conclude, and for want of what\n");
-    let rows: Vec<Vec<String>> = open.iter().map(|check| vec![shown(&check.id), shown(&why(check))]).collect();
+    // Without any event every check of resets has one and the same reason, which is said once.
+    let mut by_reason: Vec<(String, Vec<&CheckResult>)> = Vec::new();
+    for check in open {
+        let why = why(check);
+        match by_reason.iter_mut().find(|(reason, _)| *reason == why && check.counts.population == 0) {
+            Some((_, checks)) => checks.push(check),
+            None => by_reason.push((why, vec![check])),
+        }
+    }
+    let rows: Vec<Vec<String>> = by_reason
+        .iter()
+        .map(|(why, checks)| {
+            let who = match checks.as_slice() {
+                [one] => one.id.clone(),
+                // All that are about one kind of subject: there is none of it.
+                [first, ..] => format!("all {} checks of {}s", checks.len(), first.subject),
+                [] => String::new(),
+            };
+            vec![shown(&who), shown(why)]
+        })
+        .collect();
     out.push_str(&columns(&rows, 2));
 }
 
@@ -376,6 +396,24 @@ mod tests {
         assert_eq!(divided(&counts(9, 0, 0, 0, 0), Standing::CannotConclude), "9 of 9 hold");
         assert_eq!(divided(&counts(5, 5, 0, 0, 0), Standing::NotApplicable), "applies to none of 5");
         assert_eq!(divided(&Counts::default(), Standing::CannotConclude), "nothing was there to judge");
+    }
+
+    #[test]
+    fn a_reason_that_many_checks_have_is_said_once() {
+        let check = |id: &str, subject: &str, why: &str| CheckResult {
+            id: id.to_owned(),
+            subject: subject.to_owned(),
+            verdict: Standing::CannotConclude,
+            inconclusive: Some(why.to_owned()),
+            ..CheckResult::default()
+        };
+        let checks =
+            vec![check("a", "reset", "no event"), check("b", "credential", "no key"), check("c", "reset", "no event")];
+        let a = Assessment { checks, ..Assessment::default() };
+        let mut text = String::new();
+        inconclusive(&mut text, &a);
+        assert_eq!(text.matches("no event").count(), 1, "{text}");
+        assert!(text.contains("all 2 checks of resets  no event") && text.contains("b "), "{text}");
     }
 
     #[test]

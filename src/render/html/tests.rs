@@ -509,7 +509,13 @@ fn the_policy_names_the_hashes_of_what_the_page_runs() {
         assert!(policy.contains(&wanted), "{policy} lacks {wanted}");
     }
     // RFC 4648, section 10.
-    assert_eq!([base64(b""), base64(b"f"), base64(b"fo"), base64(b"foo")], ["", "Zg==", "Zm8=", "Zm9v"]);
+    let letters = |bytes: &[u8]| {
+        let mut out = String::new();
+        base64(bytes, &mut out);
+        out
+    };
+    assert_eq!([letters(b""), letters(b"f"), letters(b"fo"), letters(b"foo")], ["", "Zg==", "Zm8=", "Zm9v"]);
+    assert_eq!(letters(&[0xff; 3 * 256 + 1]), "/".repeat(4 * 256) + "/w==");
 }
 
 #[test]
@@ -556,11 +562,51 @@ fn words_keep_units_numbers_and_scripts_apart() {
     assert_eq!(duration(273_600.0), "3 d 4 h");
     assert_eq!(duration(-90.0), "−1 min 30 s");
     assert_eq!(value("days_inactive", &json!(91)), "91 d");
+    assert_eq!(fact_name("days_unused"), "time unused");
+    assert_eq!(fact_name("minutes_to_revoke"), "time to revoke");
+    assert_eq!(fact_name("days_since_contact_change"), "time since contact change");
+    assert_eq!(fact_name("approval_lead_minutes"), "approval lead");
+    assert_eq!(shown("plain", 5), visible_cut("plain", 5));
+    assert_eq!(shown("too long", 5), "too l…");
+    assert_eq!(shown("\u{7f}", 5), "␡");
     assert_eq!(value("x", &Value::Null), "not reported");
     assert_eq!(value("x", &json!("")), "empty");
     assert_eq!(percent(0.000_01), "under 0.1 %");
     assert_eq!(percent(0.999_99), "over 99.9 %");
     assert_eq!(Clock::new(Some("nowhere")).when("2026-08-12T13:05:00Z").text, "12 Aug 2026 13:05 UTC");
+}
+
+#[test]
+fn instants_as_the_model_writes_them_are_said_as_any_other() {
+    use super::words::Clock;
+    for zone in ["UTC", "Europe/London", "America/St_Johns", "Asia/Kolkata", "Pacific/Apia", "Antarctica/Troll"] {
+        let clock = Clock::new(Some(zone));
+        for day in ["1000-01-01", "1890-06-30", "2026-03-29", "2026-10-25", "2024-02-29", "8999-12-31"] {
+            for time in ["00:00:00", "00:59:59", "01:00:00", "23:59:59"] {
+                let text = format!("{day}T{time}Z");
+                // The same instant in a form that only the general parser knows.
+                assert_eq!(clock.said(&text), clock.said(&format!("{day}T{time}.0+00:00")), "{zone} {text}");
+            }
+        }
+    }
+    let clock = Clock::new(None);
+    for text in ["2026-02-29T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01 00:00:00z", "2026_01-01T00:00:00Z", "２"]
+    {
+        assert_eq!(clock.when(text).text, clock.said(text));
+    }
+    assert_eq!(clock.said("2026-02-29T00:00:00Z"), "2026-02-29T00:00:00Z");
+    assert_eq!(clock.said("2026-06-30T23:59:60Z"), "30 Jun 2026 23:59 UTC");
+}
+
+#[test]
+fn a_share_of_few_that_could_be_judged_is_not_written_large() {
+    let (mut a, findings) = full();
+    let control = a.controls.first_mut().expect("a control");
+    control.counts = Counts { population: 32_544, failed: 518, indeterminate: 32_026, ..Counts::default() };
+    control.deviation_rate = Some(1.0);
+    let html = render(&a, &findings).expect("renders");
+    assert!(html.contains("<strong>518 of 32\u{202f}544</strong> <span>judged, 100 % of them deviate"), "in the tile");
+    assert!(html.contains("518 of 32\u{202f}544 could be judged; 100 % of them deviate"), "in the section");
 }
 
 #[test]

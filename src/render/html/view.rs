@@ -19,13 +19,14 @@ pub(super) use controls::thresholds;
 pub(super) use desk::Desk;
 pub(super) use prose::prose;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
+use hashbrown::HashSet;
 use serde::Serialize;
 
 use super::View;
 use super::changes;
-use super::data::{self, Data};
+use super::data::Places;
 use super::series;
 use super::words::{When, count, number, visible, visible_cut};
 use crate::render::chart::ChartError;
@@ -69,7 +70,7 @@ pub(super) struct Page {
     groups: Vec<Group>,
     listed: usize,
     listed_line: String,
-    data: Data,
+    data: Places,
     stories_first: Vec<Story>,
     stories_rest: Vec<Story>,
     stories_line: String,
@@ -140,12 +141,11 @@ fn order(view: View, a: &Assessment, findings: usize) -> Vec<Part> {
     open.iter().map(|id| part(id, false)).chain(folded.iter().map(|id| part(id, true))).collect()
 }
 
-pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<Page, ChartError> {
-    let desk = Desk::new(a);
+pub(super) fn page(a: &Assessment, findings: &[Finding], desk: &Desk<'_>, view: View) -> Result<Page, ChartError> {
     let clock = desk.clock;
-    let (groups, listed_ids) = groups(a, findings, &desk);
+    let (groups, listed_ids) = groups(a, findings, desk);
     let listed = groups.iter().map(|g| g.findings.len()).sum();
-    let mut stories = stories(a, findings, &listed_ids, &desk);
+    let mut stories = stories(a, findings, &listed_ids, desk);
     let concerned = a.identities_concerned.max(stories.len() as u64);
     let mut footnotes = Vec::new();
     // Thousands of findings share a list: each list is looked at once.
@@ -154,7 +154,7 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
     let referred: HashSet<&str> = lists.flat_map(|list| list.iter()).map(String::as_str).collect();
     let referred: BTreeSet<&str> = referred.into_iter().collect();
     let frameworks: Vec<(bool, Framework)> =
-        a.frameworks.iter().map(|f| (f.leading, framework(f, &desk, &referred, &mut footnotes))).collect();
+        a.frameworks.iter().map(|f| (f.leading, framework(f, desk, &referred, &mut footnotes))).collect();
     let (leading, others): (Vec<_>, Vec<_>) = frameworks.into_iter().partition(|(leading, _)| *leading);
     let headline = headline(a);
     let (inputs, inputs_listed) = inputs(&a.inputs, clock);
@@ -176,7 +176,7 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
         headline,
         opinion: opinion(a, clock),
         order: order(view, a, findings.len()),
-        controls: controls(a, findings, &desk),
+        controls: controls(a, findings, desk),
         act: stories.iter().take(CARDS).cloned().collect(),
         concerned: count(concerned, "identity", "identities"),
         leading: leading.into_iter().map(|(_, f)| f).collect(),
@@ -194,7 +194,7 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
             )
         },
         listed,
-        data: data::data(a, findings, &desk),
+        data: Places::of(findings.len()),
         groups,
         stories_line: stories_line(a, stories.len() as u64),
         stories_rest: stories.split_off(stories.len().min(STORIES)),
@@ -204,8 +204,8 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], view: View) -> Result<P
         inputs_total: inputs_total(&a.inputs),
         logs: logs(&a.coverage, clock),
         skipped: a.skipped.iter().map(|s| (visible(&s.path), visible(&s.reason))).collect(),
-        waivers: a.waivers.iter().map(|w| waiver(w, &desk)).collect(),
-        quality: a.data_quality.iter().map(|q| quality(q, &desk)).collect(),
+        waivers: a.waivers.iter().map(|w| waiver(w, desk)).collect(),
+        quality: a.data_quality.iter().map(|q| quality(q, desk)).collect(),
         asks: a.checks.iter().map(|c| asks(c, &a.run.policy_changed)).collect(),
         policy: policy(&a.run.policy, &a.run.policy_changed),
         policy_changed: a.run.policy_changed.len(),

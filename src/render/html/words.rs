@@ -2,9 +2,10 @@
 //!
 //! Everything that comes from data passes [`visible`] here; escaping for HTML is left to the templates.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,11 +19,21 @@ const THIN: char = '\u{202f}';
 /// Longest text from data that the page prints, in characters.
 pub const LONGEST: usize = 400;
 
+/// Longest text that the page prints where an instant should be, in characters.
+pub const LONGEST_INSTANT: usize = 60;
+
 /// Text from data with everything that hides or reorders made visible, cut at [`LONGEST`] characters.
 ///
 /// Control characters become their pictures, bidirectional and zero-width characters their code in brackets.
 pub fn visible(text: &str) -> String {
     visible_cut(text, LONGEST)
+}
+
+/// As [`visible_cut`]; text that needs no change, as nearly all, is not copied.
+pub fn shown(text: &str, longest: usize) -> Cow<'_, str> {
+    // All of it is looked at without a branch, many bytes at once.
+    let plain = text.bytes().fold(true, |all, byte| all & (0x20..0x7f).contains(&byte));
+    if plain && text.len() <= longest { Cow::Borrowed(text) } else { Cow::Owned(visible_cut(text, longest)) }
 }
 
 /// As [`visible`], cut at `longest` characters, with `…` for what is gone.
@@ -145,10 +156,22 @@ impl Clock {
 
     /// "12 Aug 2026 14:05 BST"; text that is no instant stays as it is.
     pub fn when(self, text: &str) -> When {
-        let exact = visible_cut(text, 60);
+        When { text: self.said(text), exact: visible_cut(text, LONGEST_INSTANT) }
+    }
+
+    /// The first half of [`Clock::when`].
+    pub fn said(self, text: &str) -> String {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        // As the model writes them; a general parser and a general formatter take ten times as long.
+        if let Some(t) = whole_second(text) {
+            let local = t.with_timezone(&self.zone);
+            let month = MONTHS[local.month0() as usize];
+            let (day, year, hour, minute) = (local.day(), local.year(), local.hour(), local.minute());
+            return format!("{day} {month} {year:04} {hour:02}:{minute:02} {}", local.offset());
+        }
         match Self::parse(text) {
-            Some(t) => When { text: t.with_timezone(&self.zone).format("%-d %b %Y %H:%M %Z").to_string(), exact },
-            None => When { text: exact.clone(), exact },
+            Some(t) => t.with_timezone(&self.zone).format("%-d %b %Y %H:%M %Z").to_string(),
+            None => visible_cut(text, LONGEST_INSTANT),
         }
     }
 
@@ -214,6 +237,19 @@ impl Clock {
     }
 }
 
+/// The instant that a text of the form `2026-08-12T13:05:00Z` names, in the years 1000 to 9000; null for any other text.
+fn whole_second(text: &str) -> Option<DateTime<Utc>> {
+    let text: &[u8; 20] = text.as_bytes().try_into().ok()?;
+    let number = |places: &[usize]| -> Option<u32> {
+        places.iter().try_fold(0, |n, at| text[*at].is_ascii_digit().then(|| n * 10 + u32::from(text[*at] - b'0')))
+    };
+    let separated = [text[4], text[7], text[10], text[13], text[16], text[19]] == *b"--T::Z";
+    let year = number(&[0, 1, 2, 3])?;
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(&[5, 6])?, number(&[8, 9])?)?;
+    let time = date.and_hms_opt(number(&[11, 12])?, number(&[14, 15])?, number(&[17, 18])?)?;
+    (separated && (1000..9000).contains(&year)).then(|| time.and_utc())
+}
+
 fn long(d: NaiveDate) -> String {
     d.format("%-d %B %Y").to_string()
 }
@@ -251,13 +287,13 @@ pub fn duration(seconds: f64) -> String {
 }
 
 /// The value of a fact or policy key in the unit that its name ends in; null is "not reported".
-pub fn value(name: &str, v: &Value) -> String {
-    match v {
-        Value::Null => "not reported".to_owned(),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
+pub fn value<'a>(name: &str, v: &'a Value) -> Cow<'a, str> {
+    Cow::Owned(match v {
+        Value::Null => return Cow::Borrowed("not reported"),
+        Value::Bool(true) => return Cow::Borrowed("yes"),
+        Value::Bool(false) => return Cow::Borrowed("no"),
         Value::Number(n) => {
-            let Some(x) = n.as_f64() else { return visible_cut(&n.to_string(), 60) };
+            let Some(x) = n.as_f64() else { return Cow::Owned(visible_cut(&n.to_string(), 60)) };
             let unit = if name.ends_with("_minutes") || name == "minutes_to_revoke" || name.starts_with("minutes_") {
                 Some(60.0)
             } else if name.ends_with("_hours") || name.starts_with("hours_") {
@@ -273,27 +309,22 @@ pub fn value(name: &str, v: &Value) -> String {
                 (None, None) => visible_cut(&n.to_string(), 40),
             }
         }
-        Value::String(s) if s.is_empty() => "empty".to_owned(),
-        Value::String(s) => visible(s),
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::String(s) if s.is_empty() => return Cow::Borrowed("empty"),
+        Value::String(s) => return shown(s, LONGEST),
+        Value::Array(items) if items.is_empty() => return Cow::Borrowed("none"),
         Value::Array(items) => visible(&items.iter().map(|i| value("", i)).collect::<Vec<_>>().join(", ")),
         Value::Object(_) => visible(&v.to_string()),
-    }
+    })
 }
 
-/// `minutes_to_revoke` → "minutes to revoke"; the unit goes when [`value`] prints it.
+/// `minutes_to_revoke` → "time to revoke", `token_ttl_minutes` → "token ttl": the unit goes, for [`value`] prints it.
 pub fn fact_name(name: &str) -> String {
-    let bare = ["_minutes", "_hours", "_days"]
-        .iter()
-        .find_map(|unit| name.strip_suffix(unit))
-        .or_else(|| ["minutes_", "hours_", "days_"].iter().find_map(|unit| name.strip_prefix(unit)))
-        .unwrap_or(name);
-    let text = visible_cut(&bare.replace('_', " "), 80);
-    match text.strip_prefix("since ").or_else(|| text.strip_prefix("to ")) {
-        // "days_since_contact_change" would read as a clause; say what is measured.
-        Some(rest) if name != text => format!("time {} {rest}", if text.starts_with("to ") { "to" } else { "since" }),
-        _ => text,
+    let spaced = |text: &str| visible_cut(&text.replace('_', " "), 80);
+    if let Some(rest) = ["minutes_", "hours_", "days_"].iter().find_map(|unit| name.strip_prefix(unit)) {
+        // What is left would be a clause or a claim: "since contact change", "unused".
+        return format!("time {}", spaced(rest));
     }
+    spaced(["_minutes", "_hours", "_days"].iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name))
 }
 
 /// As [`sentence`] where it begins with a word of ours; a name stays as it is.

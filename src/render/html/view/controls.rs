@@ -1,7 +1,8 @@
 //! Controls with their checks. The tables of method are left to [`super::method`].
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::desk::{Desk, Link, Reference};
 use super::population::{Population, population, subjects};
 use super::prose::{Block, prose};
 use crate::render::html::words::{self, Verdict, count, number, visible, visible_cut};
-use crate::report::model::{Assessment, CheckResult, Finding, State};
+use crate::report::model::{Assessment, CheckResult, ControlResult, Finding, State};
 
 #[derive(Serialize)]
 pub(super) struct Control {
@@ -53,7 +54,7 @@ pub(super) struct Check {
 }
 
 pub(super) fn controls(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) -> Vec<Control> {
-    let mut open: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut open: HashMap<&str, u64> = HashMap::new();
     for f in findings.iter().filter(|f| f.state == State::Open) {
         *open.entry(&f.control).or_default() += 1;
     }
@@ -66,28 +67,20 @@ pub(super) fn controls(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) ->
                 c.checks.iter().filter_map(|id| desk.checks.get(id.as_str()).copied()).collect();
             let one_kind = own.iter().all(|k| k.subject == "reset");
             let (one, many) = if one_kind { ("reset", "resets") } else { ("subject", "subjects") };
-            let judged = c.counts.failed + c.counts.waived + c.counts.passed;
+            let said = rate(c);
             Control {
                 anchor: words::anchor(&c.id),
                 id: visible_cut(&c.id, 60),
                 title: visible(&c.title),
                 verdict: words::verdict(c.verdict),
-                rate: c.deviation_rate.map_or_else(|| "–".to_owned(), words::percent),
-                rate_words: if c.deviation_rate.is_some() {
-                    format!("of {} deviate", number(judged))
-                } else {
-                    "nothing could be judged".to_owned()
-                },
+                rate: said.0,
+                rate_words: said.1,
                 rate_was: a
                     .changes
                     .as_ref()
                     .and_then(|changes| changes.controls.iter().find(|change| change.id == c.id)?.rate_was)
                     .map(|was| format!("was {}", words::percent(was))),
-                rate_word: if c.deviation_rate.is_some() {
-                    format!("of {} judged", number(judged))
-                } else {
-                    "nothing could be judged".to_owned()
-                },
+                rate_word: said.2,
                 population: population(&c.counts, one, many),
                 worst: c.worst_check.as_deref().map(|id| desk.check_link(id)),
                 open: open.get(c.id.as_str()).map(|n| count(*n, "finding", "findings")),
@@ -96,6 +89,22 @@ pub(super) fn controls(a: &Assessment, findings: &[Finding], desk: &Desk<'_>) ->
             }
         })
         .collect()
+}
+
+/// How many deviate, as large letters, as a line, and as what stands behind the large letters. A share of the few that could
+/// be judged must not look like one of all: where more could not be judged than could, it is that which stands in front.
+fn rate(c: &ControlResult) -> (String, String, String) {
+    let judged = c.counts.failed + c.counts.waived + c.counts.passed;
+    let concerned = judged + c.counts.indeterminate;
+    match c.deviation_rate.map(words::percent) {
+        None => ("–".to_owned(), "nothing could be judged".to_owned(), "nothing could be judged".to_owned()),
+        Some(rate) if c.counts.indeterminate > judged => (
+            format!("{} of {}", number(judged), number(concerned)),
+            format!("could be judged; {rate} of them deviate"),
+            format!("judged, {rate} of them deviate"),
+        ),
+        Some(rate) => (rate, format!("of {} deviate", number(judged)), format!("of {} judged", number(judged))),
+    }
 }
 
 pub(super) fn check(c: &CheckResult, found: &BTreeSet<&str>, desk: &Desk<'_>) -> Check {
@@ -132,5 +141,8 @@ pub(super) fn origin(c: &CheckResult) -> Option<String> {
 }
 
 pub(in crate::render::html) fn thresholds(values: &BTreeMap<String, Value>) -> Vec<(String, String)> {
-    values.iter().map(|(name, v)| (words::sentence(&words::fact_name(name)), words::value(name, v))).collect()
+    values
+        .iter()
+        .map(|(name, v)| (words::sentence(&words::fact_name(name)), words::value(name, v).into_owned()))
+        .collect()
 }

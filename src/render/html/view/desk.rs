@@ -29,7 +29,7 @@ pub(in crate::render::html) struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(a: &'a Assessment) -> Self {
+    pub(in crate::render::html) fn new(a: &'a Assessment) -> Self {
         Desk {
             clock: Clock::new(a.run.timezone.as_deref()),
             checks: a.checks.iter().map(|c| (c.id.as_str(), c)).collect(),

@@ -128,7 +128,11 @@ pub(super) fn finding(f: &Finding, desk: &Desk<'_>) -> FindingView {
         executor: visible_cut(&f.executor, 120),
         approver: visible_cut(&f.approver, 120),
         ticket: visible_cut(&f.ticket, 80),
-        evidence: f.evidence.iter().map(|(k, v)| (words::sentence(&words::fact_name(k)), words::value(k, v))).collect(),
+        evidence: f
+            .evidence
+            .iter()
+            .map(|(k, v)| (words::sentence(&words::fact_name(k)), words::value(k, v).into_owned()))
+            .collect(),
         references: desk.references(&counted),
         contextual,
         source: format!("{}, record {}", visible(&f.source_file), number(f.source_record)),

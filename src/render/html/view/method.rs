@@ -44,7 +44,7 @@ pub(super) fn asks(c: &CheckResult, changed: &[String]) -> Asks {
             .iter()
             .map(|(name, v)| PolicyValue {
                 name: words::fact_name(name),
-                value: words::value(name, v),
+                value: words::value(name, v).into_owned(),
                 changed: changed.iter().any(|set| set == name),
             })
             .collect(),
@@ -87,7 +87,7 @@ pub(super) fn flatten(prefix: &str, v: &Value, changed: &[String], out: &mut Vec
                 name: visible_cut(prefix, 120),
                 value: match v {
                     Value::Null => "not set".to_owned(),
-                    _ => words::value(unit, v),
+                    _ => words::value(unit, v).into_owned(),
                 },
                 changed: changed.iter().any(inherited),
             });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashSet;
 use serde::Serialize;
 
 use super::desk::Desk;
@@ -70,7 +71,7 @@ pub(super) fn stories_line(a: &Assessment, told: u64) -> String {
 }
 
 pub(super) fn stories(a: &Assessment, findings: &[Finding], listed: &BTreeSet<&str>, desk: &Desk<'_>) -> Vec<Story> {
-    let wanted: BTreeSet<&str> =
+    let wanted: HashSet<&str> =
         a.identities.iter().flat_map(|s| s.findings.iter().take(FINDINGS_OF_A_STORY).map(String::as_str)).collect();
     let known: BTreeMap<&str, &Finding> = if wanted.is_empty() {
         BTreeMap::new()
