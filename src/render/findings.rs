@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Fault;
+use super::{Fault, scan};
 use crate::check::Severity;
 use crate::report::model::{Finding, State};
 
@@ -78,9 +78,10 @@ impl<'a> Row<'a> {
 
     pub(super) fn text(&mut self, text: &str) {
         self.separate();
-        // All of it is looked at without a branch: sixteen bytes at once, where stopping at the first goes one by one.
-        let asks = |byte: u8| (byte == b'"') | (byte == b',') | (byte == b'\n') | (byte == b'\r') | (byte == 0);
-        let quoted = text.bytes().fold(false, |any, byte| any | asks(byte));
+        // Line ends and NUL are told from other control characters only where there is one.
+        let suspect =
+            scan::any(text, |eight| scan::is(eight, b'"') | scan::is(eight, b',') | scan::below(eight, b'\r' + 1));
+        let quoted = suspect && text.bytes().any(|byte| matches!(byte, b'"' | b',' | b'\n' | b'\r' | 0));
         if quoted {
             self.bytes.push(b'"');
         }
@@ -192,8 +193,8 @@ pub(super) fn write_json_lines<T: Serialize + Sync>(rows: &[T], out: impl Write 
 /// A text as a JSON string, as `serde_json` spells it: only quote, backslash and control characters are escaped.
 pub(super) fn json_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.push(b'"');
-    let asks = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
-    if text.bytes().fold(false, |any, byte| any | asks(byte)) {
+    if scan::any(text, |eight| scan::is(eight, b'"') | scan::is(eight, b'\\') | scan::below(eight, 0x20)) {
+        let asks = |byte: u8| matches!(byte, b'"' | b'\\' | 0..0x20);
         let text = text.as_bytes();
         let mut from = 0;
         for (at, &byte) in text.iter().enumerate().filter(|(_, byte)| asks(**byte)) {

@@ -20,6 +20,7 @@ pub mod reference;
 pub mod rejected;
 pub mod sarif;
 pub mod saved;
+mod scan;
 pub mod subjects;
 pub mod xlsx;
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::check::Severity;
+use crate::render::scan;
 use crate::report::model::Standing;
 
 /// Narrow no-break space: thousands stay on one line.
@@ -31,9 +32,12 @@ pub fn visible(text: &str) -> String {
 
 /// As [`visible_cut`]; text that needs no change, as nearly all, is not copied.
 pub fn shown(text: &str, longest: usize) -> Cow<'_, str> {
-    // All of it is looked at without a branch, many bytes at once.
-    let plain = text.bytes().fold(true, |all, byte| all & (0x20..0x7f).contains(&byte));
-    if plain && text.len() <= longest { Cow::Borrowed(text) } else { Cow::Owned(visible_cut(text, longest)) }
+    let asks = |eight| scan::below(eight, 0x20) | scan::is(eight, 0x7f) | scan::foreign(eight);
+    if text.len() <= longest && !scan::any(text, asks) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(visible_cut(text, longest))
+    }
 }
 
 /// As [`visible`], cut at `longest` characters, with `…` for what is gone.
