@@ -223,7 +223,7 @@ fn finding(i: u64) -> Finding {
         source_file: "event.csv".to_owned(),
         source_record: i,
         waiver: String::new(),
-        contextual: Vec::new(),
+        contextual: std::sync::Arc::default(),
     }
 }
 

@@ -596,7 +596,7 @@ impl<'j> Judge<'j> {
                     source_file: d.source_file,
                     source_record: d.source_record,
                     waiver: String::new(),
-                    contextual: Vec::new(),
+                    contextual: Arc::default(),
                 };
                 finding.because = check.because.render(&mut |name| self.say(block, i, &finding, name));
                 Found { finding, at: d.at, key: d.key }
@@ -645,16 +645,24 @@ impl<'j> Judge<'j> {
 
     /// Names the requirements whose scope leaves a failing subject out. Where the scope cannot tell, it leaves nobody out.
     fn contextual(&self, scopes: &Scopes, check: &Check, rows: &[usize], found: &mut [Found]) {
+        let mut scoped: Vec<(&Scope, String)> = Vec::new();
         for (framework, scopes) in self.frameworks.iter().zip(scopes) {
             for (requirement, scope) in framework.requirements.iter().zip(scopes) {
                 let Some(scope) = scope else { continue };
-                if !requirement.direct.iter().chain(&requirement.supporting).any(|id| *id == check.id) {
-                    continue;
-                }
-                for (_, f) in rows.iter().zip(&mut *found).filter(|(i, _)| scope.leaves_out(**i)) {
-                    f.finding.contextual.push(format!("{}:{}", framework.id, requirement.id));
+                if requirement.direct.iter().chain(&requirement.supporting).any(|id| *id == check.id) {
+                    scoped.push((scope, format!("{}:{}", framework.id, requirement.id)));
                 }
             }
+        }
+        // Of thousands of subjects most are left out of the same ones: they share a list.
+        let mut lists: BTreeMap<Vec<usize>, Arc<[String]>> = BTreeMap::new();
+        for (&row, f) in rows.iter().zip(found) {
+            let left_out: Vec<usize> = (0..scoped.len()).filter(|&s| scoped[s].0.leaves_out(row)).collect();
+            let list = |of: &Vec<usize>| of.iter().map(|&s| scoped[s].1.clone()).collect::<Vec<_>>().into();
+            f.finding.contextual = match lists.get(&left_out) {
+                Some(list) => list.clone(),
+                None => lists.entry(left_out).or_insert_with_key(list).clone(),
+            };
         }
     }
 

@@ -385,7 +385,7 @@ pub fn write_jsonl(findings: &[Finding], out: impl Write + Send) -> Result<(), F
             json_text(bytes, waiver);
             if !contextual.is_empty() {
                 bytes.extend_from_slice(b",\"contextual\":");
-                json_texts(bytes, contextual);
+                bytes.extend_from_slice(lists.list(contextual, |list, cell| json_texts(cell, list)));
             }
             bytes.extend_from_slice(b"}\n");
         }
@@ -413,6 +413,8 @@ fn state_word(state: State) -> &'static str {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
@@ -464,7 +466,7 @@ pub(super) mod tests {
             source_file: t(),
             source_record: number,
             waiver: t(),
-            contextual: Vec::new(),
+            contextual: Arc::default(),
         }
     }
 
@@ -548,7 +550,7 @@ pub(super) mod tests {
         let values = numbers.iter().map(|n| serde_json::from_str(n).expect("a number"));
         let more = [json!(true), json!(false), json!(-0.000_001), json!(["a\"", 1]), json!({"b": null})];
         findings[0].evidence = values.chain(more).enumerate().map(|(i, value)| (format!("{i}\n"), value)).collect();
-        findings[0].contextual = vec!["a\"b".to_owned(), every.clone()];
+        findings[0].contextual = ["a\"b".to_owned(), every.clone()].into();
         findings[1].state = State::Open;
         findings[1].severity = Severity::Info;
         findings[1].requirements = [].into();

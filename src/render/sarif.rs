@@ -253,7 +253,7 @@ fn result(finding: &Finding, rules: &Rules<'_>) -> Value {
             "approver": finding.approver,
             "ticket": finding.ticket,
             "waiver": finding.waiver,
-            "contextual": finding.contextual,
+            "contextual": finding.contextual.as_ref(),
             "sourceFile": finding.source_file,
             "sourceRecord": finding.source_record,
             "evidence": finding.evidence,

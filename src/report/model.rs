@@ -892,8 +892,8 @@ pub struct Finding {
     pub waiver: String,
     /// Of `requirements`, those whose scope leaves this subject out: context, never counted. Empty when none is; not a
     /// column of `findings.csv`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub contextual: Vec<String>,
+    #[serde(default, skip_serializing_if = "<[String]>::is_empty", with = "shared")]
+    pub contextual: Arc<[String]>,
 }
 
 /// Whether anybody accepted a finding.

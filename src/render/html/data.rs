@@ -205,8 +205,8 @@ impl<'a> Index<'a> {
         }
         let alike = |set: &usize| {
             let other = self.sets[*set];
-            (Arc::ptr_eq(&f.requirements, &other.requirements) || f.requirements == other.requirements)
-                && f.contextual == other.contextual
+            let same = |a: &Arc<[String]>, b: &Arc<[String]>| Arc::ptr_eq(a, b) || a == b;
+            same(&f.requirements, &other.requirements) && same(&f.contextual, &other.contextual)
         };
         if let Some(set) = self.references[check].iter().copied().find(alike) {
             return set;

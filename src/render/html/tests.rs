@@ -79,7 +79,7 @@ fn finding(id: usize, severity: Severity) -> Finding {
         source_file: "okta.json".into(),
         source_record: 1184,
         waiver: "W-1".into(),
-        contextual: vec!["nist-csf-2:PR.AA-05".into()],
+        contextual: ["nist-csf-2:PR.AA-05".to_owned()].into(),
     }
 }
 
