@@ -83,6 +83,7 @@ struct Card {
     blast: Vec<Vec<String>>,
     blast_line: String,
     desk: Vec<Vec<String>>,
+    desk_count: String,
     desk_line: String,
     unseen: Vec<(String, String)>,
     unseen_line: String,
@@ -399,7 +400,8 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
         headline: visible_cut(&headline(incident), 240),
         score: incident.score,
         began: clock.when(&incident.began_at),
-        known: incident.known_at.as_ref().map(|at| clock.when(at)),
+        // What lies around a pivot was never one thing that could be known.
+        known: incident.known_at.as_ref().filter(|_| incident.standing != "pivot").map(|at| clock.when(at)),
         last: clock.when(&incident.last_at),
         reasons: incident.reasons.iter().map(|reason| why(reason, clock)).collect(),
         attack: incident.attack.iter().map(|t| cell(t)).collect(),
@@ -432,6 +434,10 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
         blast: blast.iter().take(TOUCHED).cloned().collect(),
         blast_line: more(blast.len()),
         desk: desk.iter().take(TOUCHED).cloned().collect(),
+        desk_count: match desk.len() {
+            n if n > TOUCHED => format!("{TOUCHED} of {}", number(n as u64)),
+            n => number(n as u64),
+        },
         desk_line: more(desk.len()),
         unseen,
         unseen_line,

@@ -185,8 +185,17 @@ fn summary(hunt: &Hunt, place: &std::path::Path) -> String {
             "pivot" => "Around what was asked for".to_owned(),
             standing => format!("{} of {} points", title(standing), incident.score),
         };
-        let known = incident.known_at.as_ref().map(|known| format!(", enough to know {}", at(known)));
-        let head = format!("{head}, began {}{}", at(&incident.began_at), known.unwrap_or_default());
+        // What lies around a pivot was never one thing that could be known.
+        let known = match (&incident.known_at, incident.standing.as_str()) {
+            (_, "pivot") => {
+                let people = count(incident.people.len() as u64, "identity", "identities");
+                format!(" until {}, {people}", at(&incident.last_at))
+            }
+            (Some(known), _) => format!(", enough to know {}", at(known)),
+            (None, _) => String::new(),
+        };
+        let began = if incident.standing == "pivot" { "from" } else { "began" };
+        let head = format!("{head}, {began} {}{known}", at(&incident.began_at));
         let _ = writeln!(out, "{}", shown(&head));
         out.push_str(&wrapped(&shown(&output::headline(incident)), 2));
         let rows: Vec<Vec<String>> =
