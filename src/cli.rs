@@ -273,6 +273,9 @@ pub struct Hunt {
     /// Look again at what an earlier hunt wrote to this folder, instead of reading exports
     #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "align_clocks", "as_of"], value_hint = ValueHint::DirPath)]
     pub case: Option<PathBuf>,
+    /// How to hash the inputs for the manifest
+    #[arg(long, value_name = "HOW", default_value = "sha256")]
+    pub input_hash: Hash,
     /// Set clocks of systems by records of the same acts; without it differences are listed and nothing is moved
     #[arg(long)]
     pub align_clocks: bool,

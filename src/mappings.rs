@@ -234,6 +234,16 @@ impl Mappings {
         hex::encode(hash.finalize())
     }
 
+    /// The same of the patterns that a hunt goes by.
+    pub fn patterns_sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for file in self.files(MappingKind::Pattern) {
+            hash.update(format!("{}\n{}\n{}\n", file.kind, file.id, file.text.len()));
+            hash.update(&file.text);
+        }
+        hex::encode(hash.finalize())
+    }
+
     /// The files that an audit goes by and that are not the shipped ones, by kind and id.
     pub fn overrides(&self) -> Vec<Override> {
         let mut overrides = Vec::new();

@@ -173,7 +173,7 @@ pub fn with_world<T>(
 ) -> Result<T, RunError> {
     let mappings = Mappings::load(&request.config.mapping_folders(&request.mappings))?;
     let inventory = Inventory::take(&request.paths, &request.config, &mappings)?;
-    let (settled, _) = read(inventory, request, progress)?;
+    let (settled, _) = read(inventory, &request.config, request.input_hash, progress)?;
     let register = Register::build(&settled, request.config.zone());
     let world = World::build(&request.config, &settled, &register, request.as_of);
     let result = work(&world);
@@ -214,7 +214,7 @@ fn pipeline(
     let mapping_files = mappings_in_force(mappings);
     let run_toml = run_toml(request, &inventory, &mapping_files);
     let sources = inventory.mappings.clone();
-    let (settled, hashes) = read(inventory, request, progress)?;
+    let (settled, hashes) = read(inventory, &request.config, request.input_hash, progress)?;
     let register = Register::build(&settled, config.zone());
     let world = World::build(config, &settled, &register, request.as_of);
     waiver::independent(config, &waivers, &|name| world.lookup_text(name))?;
@@ -293,9 +293,14 @@ fn mappings_in_force(mappings: &Mappings) -> Vec<(String, String)> {
         .collect()
 }
 
-fn read(
+/// Reads and settles the files of an inventory; with the digest of each, in order, null with [`InputHash::None`].
+///
+/// # Errors
+/// When one cannot be read.
+pub fn read(
     inventory: Inventory,
-    request: &Request,
+    config: &Config,
+    input_hash: InputHash,
     progress: &Progress,
 ) -> Result<(Settled, Vec<Option<String>>), RunError> {
     let total: u64 = inventory.files.iter().map(|f| f.bytes).sum();
@@ -314,23 +319,23 @@ fn read(
     let largest = inventory.files.iter().enumerate().max_by_key(|(i, f)| (f.bytes, std::cmp::Reverse(*i)));
     let most = largest.filter(|(_, f)| f.bytes > total / 4).map(|(i, _)| i);
     let (reading, first) = rayon::join(
-        || source::read_all(inventory, &request.config, &tell),
-        || most.map(|i| hash(&disks[i], request.input_hash)).transpose(),
+        || source::read_all(inventory, config, &tell),
+        || most.map(|i| hash(&disks[i], input_hash)).transpose(),
     );
     let (reading, first) = (reading?, first?);
     // Settling has work for one thread only.
     let (settled, hashes) = rayon::join(
-        || settle::settle(reading, request.config.zone()),
+        || settle::settle(reading, config.zone()),
         || {
             let rest = disks.par_iter().enumerate().filter(|(i, _)| Some(*i) != most);
-            rest.map(|(_, path)| hash(path, request.input_hash)).collect::<Result<Vec<_>, _>>()
+            rest.map(|(_, path)| hash(path, input_hash)).collect::<Result<Vec<_>, _>>()
         },
     );
     let mut hashes = hashes?;
     if let (Some(i), Some(first)) = (most, first) {
         hashes.insert(i, first);
     }
-    if request.input_hash != InputHash::None
+    if input_hash != InputHash::None
         && let Some((path, _)) = disks.iter().zip(stamps).find(|(path, before)| stamp(path) != *before)
     {
         return Err(RunError::Source(SourceError::Unreadable {

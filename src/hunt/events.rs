@@ -42,7 +42,8 @@ pub const EVENTS_FOR_SILENCE: usize = 30;
 pub const NONE: u32 = 0;
 
 /// What joins events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Whose access.
     Target,
@@ -202,14 +203,59 @@ impl Who {
     }
 }
 
+/// Texts by number, one after another: millions of them are no millions of allocations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    /// Texts that lie one after another in `text`, each of so many bytes; null where the lengths do not fit it.
+    pub fn of(text: String, lengths: impl Iterator<Item = usize>) -> Option<Names> {
+        let mut end = 0_usize;
+        let mut ends = Vec::new();
+        for length in lengths {
+            end = end.checked_add(length)?;
+            text.is_char_boundary(end).then_some(())?;
+            ends.push(end);
+        }
+        (end == text.len()).then_some(Names { text, ends })
+    }
+
+    /// Adds one, and gives its number.
+    pub fn push(&mut self, text: &str) -> u32 {
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+        self.ends.len() as u32 - 1
+    }
+
+    /// The text of a number that was given.
+    pub fn get(&self, number: u32) -> &str {
+        let n = number as usize;
+        let from = n.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[from..self.ends[n]]
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
 /// All events, in order of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trail {
     /// By time, then by input and record.
     pub events: Vec<Event>,
     /// What the numbers of fields stand for, as first written; the first is empty.
-    pub names: Vec<String>,
-    /// By number of an identity's name.
+    pub names: Names,
+    /// By number of an identity's name, of those that a register knows.
     pub who: BTreeMap<u32, Who>,
     /// Paths of the inputs.
     pub files: Vec<String>,
@@ -247,7 +293,7 @@ struct Numbers<'w> {
     world: &'w World<'w>,
     texts: HashMap<TextId, u32>,
     keys: HashMap<Key, u32>,
-    names: Vec<String>,
+    names: Names,
 }
 
 impl Numbers<'_> {
@@ -259,8 +305,7 @@ impl Numbers<'_> {
         if let Some(&number) = self.texts.get(&folded) {
             return number;
         }
-        let number = self.names.len() as u32;
-        self.names.push(self.world.settled.texts.get(text).to_owned());
+        let number = self.names.push(self.world.settled.texts.get(text));
         self.texts.insert(folded, number);
         number
     }
@@ -270,8 +315,7 @@ impl Numbers<'_> {
         if text == EMPTY {
             return NONE;
         }
-        self.names.push(self.world.settled.texts.get(text).to_owned());
-        self.names.len() as u32 - 1
+        self.names.push(self.world.settled.texts.get(text))
     }
 
     /// The name as it is written stands for the identity where it is met first.
@@ -282,9 +326,7 @@ impl Numbers<'_> {
         if let Some(&number) = self.keys.get(&key) {
             return number;
         }
-        let number = self.names.len() as u32;
-        let texts = &self.world.settled.texts;
-        self.names.push(texts.get(written).to_owned());
+        let number = self.names.push(self.world.settled.texts.get(written));
         self.keys.insert(key, number);
         number
     }
@@ -295,7 +337,8 @@ impl Trail {
     pub fn build(world: &World<'_>, shift: &BTreeMap<String, i64>) -> Trail {
         let settled = world.settled;
         let rows = &settled.events;
-        let mut numbers = Numbers { world, texts: HashMap::new(), keys: HashMap::new(), names: vec![String::new()] };
+        let mut numbers = Numbers { world, texts: HashMap::new(), keys: HashMap::new(), names: Names::default() };
+        numbers.names.push("");
         let shift: HashMap<TextId, i64> =
             shift.iter().map(|(system, by)| (settled.texts.find(system), *by)).filter(|(id, _)| *id != EMPTY).collect();
         let mut order: Vec<(i64, u32)> = settled
@@ -343,7 +386,7 @@ impl Trail {
         events.extend(silences);
         // Stable, and what comes of tickets and silences comes in a fixed order of its own.
         events.par_sort_by_key(|event| event.at);
-        let who = numbers.keys.iter().map(|(&key, &number)| (number, who(world, key))).collect();
+        let who = numbers.keys.iter().filter_map(|(&key, &number)| Some((number, who(world, key)?))).collect();
         let common = common(&events);
         Trail {
             common,
@@ -358,7 +401,7 @@ impl Trail {
 
     /// What a number stands for; null for [`NONE`].
     pub fn name(&self, number: u32) -> Option<&str> {
-        (number != NONE).then(|| self.names[number as usize].as_str())
+        (number != NONE).then(|| self.names.get(number))
     }
 
     /// The value of an event's field in words; null when there is none.
@@ -391,28 +434,32 @@ impl Trail {
 pub const MARKS: [Field; 4] = [Field::SourceIp, Field::Device, Field::Contact, Field::Session];
 
 fn common(events: &[Event]) -> Vec<u32> {
-    let mut holders: HashMap<u32, u32> = HashMap::new();
-    let mut pairs: HashSet<(u32, u32)> = HashSet::new();
-    for event in events.iter().filter(|event| !event.failed()) {
-        for field in MARKS.into_iter().chain([Field::Ticket]) {
-            let value = event.get(field);
-            if value == NONE || holders.get(&value).is_some_and(|n| *n > RARE) {
-                continue;
-            }
-            if pairs.insert((value, event.get(Field::Target))) {
-                *holders.entry(value).or_default() += 1;
+    let parts = rayon::current_num_threads().clamp(1, 16) as u32;
+    let of_part = |part: u32| {
+        let mut holders: HashMap<u32, u32> = HashMap::new();
+        let mut pairs: HashSet<(u32, u32)> = HashSet::new();
+        for event in events.iter().filter(|event| !event.failed()) {
+            for field in MARKS.into_iter().chain([Field::Ticket]) {
+                let value = event.get(field);
+                let mine = value != NONE && value % parts == part;
+                if !mine || holders.get(&value).is_some_and(|n| *n > RARE) {
+                    continue;
+                }
+                if pairs.insert((value, event.get(Field::Target))) {
+                    *holders.entry(value).or_default() += 1;
+                }
             }
         }
-    }
-    let mut common: Vec<u32> = holders.into_iter().filter(|(_, n)| *n > RARE).map(|(value, _)| value).collect();
+        holders.into_iter().filter(|(_, n)| *n > RARE).map(|(value, _)| value).collect::<Vec<u32>>()
+    };
+    let mut common: Vec<u32> = (0..parts).into_par_iter().flat_map_iter(of_part).collect();
     common.sort_unstable();
     common
 }
 
-fn who(world: &World<'_>, key: Key) -> Who {
-    let Some(id) = world.register.identity_of(key) else {
-        return Who { kind: "unknown".to_owned(), ..Who::default() };
-    };
+/// What the register knows; null when it does not know the name.
+fn who(world: &World<'_>, key: Key) -> Option<Who> {
+    let id = world.register.identity_of(key)?;
     let identity = &world.register.identities[id as usize];
     let texts = &world.settled.texts;
     let mut aliases = vec![texts.get_folded(identity.id).into_owned()];
@@ -444,13 +491,13 @@ fn who(world: &World<'_>, key: Key) -> Who {
     aliases.retain(|alias| !alias.is_empty());
     aliases.sort();
     aliases.dedup();
-    Who {
+    Some(Who {
         aliases,
         name: texts.get(identity.name).to_owned(),
         kind: standing.kind.to_owned(),
         tier: standing.tier.unwrap_or_default().to_owned(),
         post,
-    }
+    })
 }
 
 /// What tickets say of a target: that a request was rejected, that a use was reviewed.
@@ -528,8 +575,10 @@ fn silences(events: &[Event]) -> (BTreeMap<u32, Reach>, Vec<Event>) {
 /// are ten of them.
 pub fn unusual_pause(instants: &[i64]) -> i64 {
     let mut pauses: Vec<i64> = instants.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    pauses.sort_unstable_by(|a, b| b.cmp(a));
-    let usual = pauses.get(USUAL_PAUSES - 1).copied().unwrap_or(i64::MAX / 4);
+    let usual = match pauses.len() < USUAL_PAUSES {
+        true => i64::MAX / 4,
+        false => *pauses.select_nth_unstable_by(USUAL_PAUSES - 1, |a, b| b.cmp(a)).1,
+    };
     (usual + usual / 2).max(SILENCE)
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::events::{ACTION_WORDS, Field, LOG_SILENCE, NONE, Trail};
 use super::matcher::{Followed, HISTORY, UNSEEN};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Test};
 use crate::fact::World;
 use crate::source::Input;
 use crate::table::{Table, event};
@@ -218,6 +218,15 @@ pub fn limits(world: &World<'_>, trail: &Trail, patterns: &[Pattern], followed: 
             let because = format!("could not be followed at {events} of the step `{step}`: {why}");
             add(Limit::new("pattern", &pattern.id, because));
         }
+    }
+    let asks_leave = |pattern: &&Pattern| {
+        let leave = |test: &Test| matches!(test, Test::FactIs("target_on_leave", _));
+        pattern.steps.iter().any(|step| step.conditions.iter().any(|condition| leave(&condition.test)))
+    };
+    for pattern in patterns.iter().filter(asks_leave) {
+        let because =
+            "who was off site cannot be told: leave is in rosters, where somebody was at a time is in no table";
+        add(Limit::new("pattern", &pattern.id, because));
     }
     for input in &world.settled.inputs {
         let of = |because: String, in_short: &str| {

@@ -356,7 +356,10 @@ enum Shared {
 fn why(reason: &Reason, clock: Clock) -> Why {
     Why {
         points: reason.points,
-        text: visible(&reason.text),
+        text: visible(&match reason.worth.as_str() {
+            "" => reason.text.clone(),
+            worth => format!("{} ({worth})", reason.text),
+        }),
         because: reason.because.iter().map(|text| in_words(clock, &visible_cut(text, 400))).collect(),
     }
 }

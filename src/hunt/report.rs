@@ -1,11 +1,14 @@
 //! What a hunt says, as plain data: everything that page, time line, lists and summary are written from.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Proof;
 use super::events::{Event, Field, Trail};
-use super::incident::{self, Group, INCIDENT, Known, LEAD, Reason, TOGETHER};
+use super::incident::{self, Group, INCIDENT, Known, LEAD, Reason, TOGETHER, Usual};
 use super::limits::{self, Limit};
 use super::matcher::Match;
 use super::story::{self, Cut, Descent, Line, Touched};
@@ -44,15 +47,15 @@ impl Pivots {
             let called = |n: &u32| {
                 let people = ["identity", "executor"].contains(&kind);
                 people && trail.who.get(n).is_some_and(|who| who.called(value))
-                    || fold(&trail.names[*n as usize]) == value
+                    || trail.name(*n).is_some_and(|name| fold(name) == value)
             };
-            (1..trail.names.len() as u32).filter(called).collect::<BTreeSet<u32>>()
+            (1..trail.names.len() as u32).into_par_iter().filter(called).collect::<BTreeSet<u32>>()
         };
         self.values.iter().map(|(kind, value)| (kind.as_str(), of(kind, value))).collect()
     }
 
-    /// Positions of the events in the period that a value touches.
-    fn hit(&self, trail: &Trail) -> BTreeSet<u32> {
+    /// Positions of the events in the period that a value touches, in order.
+    fn hit(&self, trail: &Trail) -> Vec<u32> {
         let numbers = self.numbers(trail);
         let touches = |event: &Event| {
             numbers.iter().any(|(kind, numbers)| {
@@ -68,7 +71,7 @@ impl Pivots {
             })
         };
         let fits = |&i: &u32| self.covers(trail.events[i as usize].at) && touches(&trail.events[i as usize]);
-        (0..trail.events.len() as u32).filter(fits).collect()
+        (0..trail.events.len() as u32).into_par_iter().filter(fits).collect()
     }
 }
 
@@ -169,6 +172,8 @@ pub struct Hunt {
     pub zone: Option<String>,
     /// Paths and record counts of the inputs.
     pub inputs: Vec<(String, u64)>,
+    /// What it was made from: digests of inputs, mappings and patterns.
+    pub proof: Proof,
 }
 
 /// What a hunt is put together from; what a saved case holds.
@@ -187,46 +192,91 @@ pub struct Material<'a> {
     pub zone: Option<&'a str>,
     /// Paths and record counts.
     pub inputs: &'a [(String, u64)],
+    /// What it was made from.
+    pub proof: &'a Proof,
     /// First and last event of the data, which a case no longer has.
     pub span: Option<(i64, i64)>,
     /// Events of the data.
     pub events: u64,
 }
 
-/// Connects, scores and tells. With a pivot: what lies around it, first.
-pub fn tell(material: &Material<'_>, pivots: &Pivots) -> Hunt {
+/// Lines in order of time, each with the incidents that it is part of.
+pub type Timeline = Vec<(Line, Vec<String>)>;
+
+/// Matches of the period, connected and scored.
+struct Connected<'a> {
+    material: &'a Material<'a>,
+    matches: Cow<'a, [Match]>,
+    usual: Usual,
+    /// The highest score first.
+    groups: Vec<Group>,
+    /// What lies around the pivots; null without one.
+    around: Option<Group>,
+    /// Events that pivots touch; null without one.
+    touched: Option<u64>,
+}
+
+fn connect<'a>(material: &'a Material<'a>, pivots: &Pivots) -> Connected<'a> {
     let Material { trail, known, matches, .. } = material;
-    let in_time = |m: &&Match| m.events.iter().any(|&i| pivots.covers(trail.events[i as usize].at));
-    let counted: Vec<Match> = matches.iter().filter(in_time).cloned().collect();
-    let mut groups = incident::groups(trail, &counted, known);
-    let mut incidents = Vec::new();
-    let mut touched = None;
+    let matches = match (pivots.since, pivots.until) {
+        (None, None) => Cow::Borrowed(*matches),
+        _ => {
+            let in_time = |m: &&Match| m.events.iter().any(|&i| pivots.covers(trail.events[i as usize].at));
+            Cow::Owned(matches.iter().filter(in_time).cloned().collect())
+        }
+    };
+    // What is seen once does not hang on the period that is looked at.
+    let usual = Usual::of(material.matches, known.len(), trail.resets, material.span.or(trail.span()));
+    let mut groups = incident::groups(trail, &matches, known, &usual);
+    let (mut around, mut touched) = (None, None);
     if !pivots.is_empty() {
         let hit = pivots.hit(trail);
         touched = Some(hit.len() as u64);
-        let concerned = |group: &Group| group.events.iter().any(|i| hit.contains(i));
-        if let Some(group) = around_pivot(trail, &counted, known, &hit) {
-            incidents.push(told(material, &counted, &group, "pivot"));
-        }
-        groups.retain(concerned);
+        around = around_pivot(material, &matches, &usual, &hit);
+        groups.retain(|group| group.events.iter().any(|i| hit.binary_search(i).is_ok()));
     }
+    Connected { material, matches, usual, groups, around, touched }
+}
+
+/// Connects, scores and tells. With a pivot: what lies around it, first.
+pub fn tell(material: &Material<'_>, pivots: &Pivots) -> Hunt {
+    said(&connect(material, pivots), pivots)
+}
+
+/// The same, with the time line of what is told and the positions in the trail of its events.
+pub fn tell_in_time(material: &Material<'_>, pivots: &Pivots) -> (Hunt, Timeline, Vec<u32>) {
+    let connected = connect(material, pivots);
+    let hunt = said(&connected, pivots);
+    let (lines, events) = told_in_time(&connected, &hunt);
+    (hunt, lines, events)
+}
+
+fn said(connected: &Connected<'_>, pivots: &Pivots) -> Hunt {
+    let Connected { material, matches, groups, around, touched, .. } = connected;
+    let Material { trail, known, .. } = material;
     let incident_count = groups.iter().filter(|group| group.score >= INCIDENT).count();
     let lead_count = groups.iter().filter(|group| (LEAD..INCIDENT).contains(&group.score)).count();
     let below = (groups.len() - incident_count - lead_count) as u64;
-    for group in groups.iter().take(incident_count.min(TOLD)) {
-        incidents.push(told(material, &counted, group, "incident"));
-    }
+    let told_ones: Vec<(&Group, &str)> = around
+        .iter()
+        .map(|group| (group, "pivot"))
+        .chain(groups.iter().take(incident_count.min(TOLD)).map(|group| (group, "incident")))
+        .collect();
+    let incidents = told_ones.into_par_iter().map(|(group, standing)| told(connected, group, standing)).collect();
     let leads = groups[incident_count..incident_count + lead_count].iter().take(LEADS);
-    let leads = leads.map(|group| brief(material, &counted, group, "lead")).collect();
+    let leads = leads.map(|group| brief(connected, group, "lead")).collect();
     let span = material.span.or(trail.span());
-    let tally = |p: usize| counted.iter().filter(|m| m.pattern == p).count() as u64;
+    let mut tally = vec![0_u64; known.len()];
+    for found in matches.iter() {
+        tally[found.pattern] += 1;
+    }
     Hunt {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         as_of: format_instant(material.as_of),
         first_at: span.map(|(first, _)| format_instant(first)),
         last_at: span.map(|(_, last)| format_instant(last)),
         pivots: pivots.clone(),
-        touched,
+        touched: *touched,
         events: material.events,
         resets: trail.resets,
         incidents,
@@ -234,20 +284,23 @@ pub fn tell(material: &Material<'_>, pivots: &Pivots) -> Hunt {
         leads,
         lead_count: lead_count as u64,
         below,
-        patterns: known.iter().enumerate().map(|(p, k)| Tally { pattern: k.clone(), matches: tally(p) }).collect(),
+        patterns: known.iter().zip(tally).map(|(k, matches)| Tally { pattern: k.clone(), matches }).collect(),
         limits: material.limits.to_vec(),
         zone: material.zone.map(str::to_owned),
         inputs: material.inputs.to_vec(),
+        proof: material.proof.clone(),
     }
 }
 
 /// A group without a pattern of its own: everything that a pivot touches, and the matches among it.
-fn around_pivot(trail: &Trail, matches: &[Match], known: &[Known], hit: &BTreeSet<u32>) -> Option<Group> {
-    let of: Vec<usize> =
-        (0..matches.len()).filter(|&m| matches[m].events.iter().any(|event| hit.contains(event))).collect();
-    let mut group = incident::group(trail, matches, known, of);
-    let mut events: BTreeSet<u32> = group.events.iter().copied().collect();
-    events.extend(hit);
+fn around_pivot(material: &Material<'_>, matches: &[Match], usual: &Usual, hit: &[u32]) -> Option<Group> {
+    let trail = material.trail;
+    let touched = |m: &usize| matches[*m].events.iter().any(|event| hit.binary_search(event).is_ok());
+    let of: Vec<usize> = (0..matches.len()).into_par_iter().filter(touched).collect();
+    let mut group = incident::group(trail, matches, material.known, usual, of);
+    group.events.extend(hit);
+    group.events.sort_unstable();
+    group.events.dedup();
     for &i in hit {
         let event = &trail.events[i as usize];
         if incident::changes_access(event) {
@@ -255,11 +308,11 @@ fn around_pivot(trail: &Trail, matches: &[Match], known: &[Known], hit: &BTreeSe
         }
     }
     group.subjects.remove(&super::events::NONE);
-    group.events = events.into_iter().collect();
     (!group.events.is_empty()).then_some(group)
 }
 
-fn brief(material: &Material<'_>, matches: &[Match], group: &Group, standing: &str) -> Incident {
+fn brief(connected: &Connected<'_>, group: &Group, standing: &str) -> Incident {
+    let Connected { material, matches, usual, .. } = connected;
     let Material { trail, known, .. } = material;
     let (began, last) = group.span(trail);
     let attack: BTreeSet<&String> = group.matches.iter().flat_map(|&m| &known[matches[m].pattern].attack).collect();
@@ -282,7 +335,7 @@ fn brief(material: &Material<'_>, matches: &[Match], group: &Group, standing: &s
         began_at: format_instant(began),
         known_at: group.known_at.map(format_instant),
         last_at: format_instant(last),
-        reasons: group.reasons.clone(),
+        reasons: incident::reasons(trail, matches, known, usual, group),
         attack: attack.into_iter().cloned().collect(),
         people: group.subjects.iter().map(person).collect(),
         executors: executors.into_iter().map(str::to_owned).collect(),
@@ -295,17 +348,17 @@ fn brief(material: &Material<'_>, matches: &[Match], group: &Group, standing: &s
     }
 }
 
-fn told(material: &Material<'_>, matches: &[Match], group: &Group, standing: &str) -> Incident {
-    let trail = material.trail;
+fn told(connected: &Connected<'_>, group: &Group, standing: &str) -> Incident {
+    let trail = connected.material.trail;
     let events = story::around(trail, group);
-    let mut incident = brief(material, matches, group, standing);
+    let mut incident = brief(connected, group, standing);
     incident.more_lines = events.len().saturating_sub(story::LINES) as u64;
     let lines = events.iter().take(story::LINES);
     incident.story = lines.map(|&(i, matched)| story::line(trail, &trail.events[i as usize], matched)).collect();
     incident.lineage = story::lineage(trail, &events);
     incident.blast = story::blast(trail, group);
     incident.containment = story::containment(trail, group, &events);
-    incident.unseen = unseen(material, matches, group, &events);
+    incident.unseen = unseen(connected.material, &connected.matches, group, &events);
     incident
 }
 
@@ -332,38 +385,29 @@ fn unseen(material: &Material<'_>, matches: &[Match], group: &Group, events: &[(
 /// Every event of the told incidents, in order of time, each once: for the time line files. With it the incidents that it
 /// is part of.
 pub fn timeline(material: &Material<'_>, hunt: &Hunt) -> Vec<(Line, Vec<String>)> {
-    let trail = material.trail;
-    let line =
-        |(i, (matched, ids)): (u32, (bool, Vec<String>))| (story::line(trail, &trail.events[i as usize], matched), ids);
-    events(material, hunt).into_iter().map(line).collect()
+    told_in_time(&connect(material, &hunt.pivots), hunt).0
 }
 
-/// Positions in the trail of every event of the told incidents; whether it is part of a sequence, and of which incidents.
-pub fn events(material: &Material<'_>, hunt: &Hunt) -> std::collections::BTreeMap<u32, (bool, Vec<String>)> {
-    let trail = material.trail;
-    let mut of: std::collections::BTreeMap<u32, (bool, Vec<String>)> = std::collections::BTreeMap::new();
-    let matches: Vec<Match> = material
-        .matches
-        .iter()
-        .filter(|m| m.events.iter().any(|&i| hunt.pivots.covers(trail.events[i as usize].at)))
-        .cloned()
-        .collect();
-    let groups = incident::groups(trail, &matches, material.known);
-    for told in &hunt.incidents {
-        let group = match told.standing.as_str() {
-            "pivot" => {
-                let hit = hunt.pivots.hit(trail);
-                around_pivot(trail, &matches, material.known, &hit)
-            }
-            _ => groups.iter().find(|group| group.id(trail, &matches, material.known) == told.id).cloned(),
-        };
-        for (i, matched) in group.iter().flat_map(|group| story::around(trail, group)) {
+/// Lines of every event of the told incidents, and positions of these in the trail.
+fn told_in_time(connected: &Connected<'_>, hunt: &Hunt) -> (Timeline, Vec<u32>) {
+    let trail = connected.material.trail;
+    let mut of: BTreeMap<u32, (bool, Vec<&str>)> = BTreeMap::new();
+    // Told are what lies around a pivot, then the first groups, in this order.
+    let groups = connected.around.iter().chain(&connected.groups);
+    for (told, group) in hunt.incidents.iter().zip(groups) {
+        for (i, matched) in story::around(trail, group) {
             let entry = of.entry(i).or_insert((false, Vec::new()));
             entry.0 |= matched;
-            entry.1.push(told.id.clone());
+            entry.1.push(&told.id);
         }
     }
-    of
+    let positions = of.keys().copied().collect();
+    let of: Vec<(u32, (bool, Vec<&str>))> = of.into_iter().collect();
+    let line = |(i, (matched, ids)): (u32, (bool, Vec<&str>))| {
+        let ids = ids.into_iter().map(str::to_owned).collect();
+        (story::line(trail, &trail.events[i as usize], matched), ids)
+    };
+    (of.into_par_iter().map(line).collect(), positions)
 }
 
 /// Microseconds before and after an incident that its blast list looks at.

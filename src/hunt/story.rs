@@ -188,7 +188,9 @@ pub fn around(trail: &Trail, group: &Group) -> Vec<(u32, bool)> {
         let event = &trail.events[i];
         let of_subject = |field: Field| group.subjects.contains(&event.get(field));
         let concerned = match event.action {
-            event::SIGN_IN => of_subject(Field::Target) && traces.iter().any(|(field, n)| event.get(*field) == *n),
+            event::SIGN_IN => {
+                of_subject(Field::Target) && TRACES.iter().any(|&field| traces.contains(&(field, event.get(field))))
+            }
             LOG_SILENCE => false,
             _ => of_subject(Field::Target) || of_subject(Field::Executor),
         };
@@ -336,7 +338,7 @@ pub fn blast(trail: &Trail, group: &Group) -> Vec<Touched> {
         }
         let by = event.get(Field::Executor);
         let changed = event.own != 2 && executors.contains(&by) && changes_access(event);
-        let shared = traces.iter().copied().filter(|(field, value)| event.get(*field) == *value);
+        let shared = TRACES.map(|field| (field, event.get(field))).into_iter().filter(|trace| traces.contains(trace));
         for (field, value) in shared.chain(changed.then_some((Field::Executor, by))) {
             let so = found.entry((target, field, value)).or_insert(So {
                 first: event.at,

@@ -38,8 +38,22 @@ pub struct Manifest {
     /// Earlier reports that took part, such as the one that changes were worked out against: inputs like any other.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub reports: Vec<ReportEntry>,
+    /// What a hunt went by; only there where a hunt wrote the folder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hunt: Option<HuntEntry>,
     /// SHA-256 of this manifest with this member empty; see the module for how to recompute it.
     pub self_sha256: String,
+}
+
+/// What a hunt went by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HuntEntry {
+    /// The version that read the exports; a case is told again by any.
+    pub version: String,
+    /// Over every source mapping, check and framework, as in an assessment.
+    pub mappings_sha256: String,
+    /// Over every pattern.
+    pub patterns_sha256: String,
 }
 
 /// A file of the report folder.
@@ -60,6 +74,9 @@ pub struct InputEntry {
     pub path: String,
     /// Size on disk.
     pub bytes: u64,
+    /// Records in it; only there where a hunt wrote the folder, which has no assessment to say so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub records: Option<u64>,
     /// Null when another algorithm or none was asked for.
     pub sha256: Option<String>,
     /// Only there with `--input-hash blake3`.
@@ -107,6 +124,7 @@ impl Manifest {
                 .map(|input| InputEntry {
                     path: input.path.clone(),
                     bytes: input.bytes,
+                    records: None,
                     sha256: input.sha256.clone(),
                     blake3: input.blake3.clone(),
                 })
@@ -117,6 +135,7 @@ impl Manifest {
                 .map(|changes| ReportEntry::of("previous", &changes.previous))
                 .chain(assessment.baseline.iter().map(|baseline| ReportEntry::of("baseline", &baseline.reference)))
                 .collect(),
+            hunt: None,
             self_sha256: String::new(),
         }
     }

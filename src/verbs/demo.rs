@@ -75,6 +75,7 @@ fn hunt_demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Ver
         as_of: None,
         case: None,
         align_clocks: false,
+        input_hash: crate::cli::Hash::Sha256,
         house: House { config: None, mappings: Vec::new() },
         output: args.folder.join("hunt"),
         threads: None,

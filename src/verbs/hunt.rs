@@ -8,15 +8,17 @@ use super::layout::{columns, count, shown, wrapped};
 use super::{Said, VerbError, audit, config};
 use crate::cli::Hunt as Args;
 use crate::hunt::case::{self, Case};
+use crate::hunt::incident::Reason;
 use crate::hunt::limits;
 use crate::hunt::page::in_words;
-use crate::hunt::report::{self, Hunt, Material, Pivots};
-use crate::hunt::{self, Clocks, Found, Request, feed, output, page, sigma};
+use crate::hunt::report::{self, Hunt, Material, Pivots, Timeline};
+use crate::hunt::{self, Clocks, Found, InputProof, Request, feed, output, page, sigma};
+use crate::mappings::Mappings;
 use crate::render::folder::Staging;
 use crate::render::html::words::Clock;
-use crate::render::manifest::{Digesting, FileEntry, Manifest};
+use crate::render::manifest::{Digesting, FileEntry, HuntEntry, Manifest};
 use crate::report::model::{Assessment, Input};
-use crate::run::Progress;
+use crate::run::{Progress, RunError};
 use crate::text::fold;
 
 /// Incidents that the summary names.
@@ -58,11 +60,19 @@ pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, Verb
     }
     // Before anything is read, so that nobody waits for a folder that may not be written.
     let staging = Staging::prepare(&args.output)?;
+    let mut notes = Vec::new();
     let (hunt, published) = match &args.case {
         Some(folder) => {
-            let case = Case::open(folder)?;
-            let hunt = told(&case.material(), &pivots)?;
-            let published = write(&hunt, &case.material(), None, staging)?;
+            let mut case = Case::open(folder)?;
+            let mappings = Mappings::load(&config.mapping_folders(&args.house.mappings)).map_err(RunError::from)?;
+            if let Some(differs) = case.compare(&mappings) {
+                notes.push(shown(&format!(
+                    "this case was made by other patterns than those in force ({differs}): hunt through the exports again to follow these"
+                )));
+            }
+            let material = case.material();
+            let (hunt, timeline, events) = told(&material, &pivots)?;
+            let published = write(&hunt, (&timeline, events), &material, None, staging)?;
             (hunt, published)
         }
         None => {
@@ -72,16 +82,17 @@ pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, Verb
                 config,
                 mappings: args.house.mappings.clone(),
                 clocks: if args.align_clocks { Clocks::Aligned } else { Clocks::AsWritten },
+                input_hash: args.input_hash.input_hash(),
             };
             let found = hunt::find(&request, progress)?;
-            let hunt = told(&found.material(), &pivots)?;
-            let published = write(&hunt, &found.material(), Some(&found), staging)?;
+            let (hunt, timeline, events) = told(&found.material(), &pivots)?;
+            let published = write(&hunt, (&timeline, events), &found.material(), Some(&found), staging)?;
             // Nobody has to wait until millions of events are given back.
             rayon::spawn(move || drop(found));
             (hunt, published)
         }
     };
-    let mut notes = audit::published_notes(&published);
+    notes.extend(audit::published_notes(&published));
     let place = published.path.join("hunt.html");
     let text = if args.quiet { line(&hunt) } else { summary(&hunt, &place) };
     if args.quiet {
@@ -90,8 +101,8 @@ pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, Verb
     Ok(Said { text, notes, code: 0 })
 }
 
-fn told(material: &Material<'_>, pivots: &Pivots) -> Result<Hunt, VerbError> {
-    let hunt = report::tell(material, pivots);
+fn told(material: &Material<'_>, pivots: &Pivots) -> Result<(Hunt, Timeline, Vec<u32>), VerbError> {
+    let (hunt, timeline, events) = report::tell_in_time(material, pivots);
     if hunt.touched == Some(0) {
         let asked: Vec<String> = pivots.values.iter().map(|(kind, value)| format!("--{kind} {value}")).collect();
         return Err(VerbError::own(
@@ -99,12 +110,13 @@ fn told(material: &Material<'_>, pivots: &Pivots) -> Result<Hunt, VerbError> {
             "write it exactly as a log does, or widen --since and --until; names are not matched by similarity",
         ));
     }
-    Ok(hunt)
+    Ok((hunt, timeline, events))
 }
 
 /// Writes every file, the manifest last, and puts the folder in its place.
 fn write(
     hunt: &Hunt,
+    (timeline, told): (&Timeline, Vec<u32>),
     material: &Material<'_>,
     found: Option<&Found>,
     staging: Staging,
@@ -122,15 +134,13 @@ fn write(
         files.push(entry);
         Ok(())
     };
-    let timeline = report::timeline(material, hunt);
-    put("timeline.csv", &output::timeline_csv(&timeline))?;
-    put("timeline.jsonl", &output::timeline_jsonl(&timeline))?;
+    put("timeline.csv", &output::timeline_csv(timeline))?;
+    put("timeline.jsonl", &output::timeline_jsonl(timeline))?;
     put("blast-list.csv", &output::blast_csv(hunt))?;
     put("containment.csv", &output::containment_csv(hunt))?;
     put("limits.csv", &output::limits_csv(hunt))?;
     put("incidents.ocsf.jsonl", &output::ocsf(hunt, OCSF))?;
-    let told = report::events(material, hunt).into_keys();
-    put("events.ocsf.jsonl", &feed::ocsf_events(material.trail, told, OCSF))?;
+    put("events.ocsf.jsonl", &feed::ocsf_events(material.trail, told.into_iter(), OCSF))?;
     let mut data = serde_json::to_vec_pretty(hunt).map_err(|error| fault("hunt.json", error.to_string()))?;
     data.push(b'\n');
     put("hunt.json", &data)?;
@@ -147,9 +157,26 @@ fn write(
     let mut assessment = Assessment::default();
     assessment.tool.version.clone_from(&hunt.version);
     assessment.run.as_of.clone_from(&hunt.as_of);
-    assessment.inputs =
-        hunt.inputs.iter().map(|(path, read)| Input { path: path.clone(), read: *read, ..Input::default() }).collect();
-    let text = Manifest::of(&assessment, files).text().map_err(|error| fault("manifest.json", error.to_string()))?;
+    let proof = &hunt.proof;
+    assessment.run.digest.clone_from(&proof.run_digest);
+    let input = |input: &InputProof| Input {
+        path: input.path.clone(),
+        bytes: input.bytes,
+        sha256: input.sha256.clone(),
+        blake3: input.blake3.clone(),
+        ..Input::default()
+    };
+    assessment.inputs = proof.inputs.iter().map(input).collect();
+    let mut manifest = Manifest::of(&assessment, files);
+    for (entry, input) in manifest.inputs.iter_mut().zip(&proof.inputs) {
+        entry.records = Some(input.records);
+    }
+    manifest.hunt = Some(HuntEntry {
+        version: proof.version.clone(),
+        mappings_sha256: proof.mappings_sha256.clone(),
+        patterns_sha256: proof.patterns_sha256.clone(),
+    });
+    let text = manifest.text().map_err(|error| fault("manifest.json", error.to_string()))?;
     staging.add(crate::render::manifest::FILE, text.as_bytes())?;
     Ok(staging.publish()?)
 }
@@ -163,6 +190,13 @@ fn line(hunt: &Hunt) -> String {
         count(hunt.below, "group", "groups"),
         count(hunt.events, "event", "events"),
     )
+}
+
+fn reason(reason: &Reason) -> String {
+    match reason.worth.as_str() {
+        "" => reason.text.clone(),
+        worth => format!("{} ({worth})", reason.text),
+    }
 }
 
 fn summary(hunt: &Hunt, place: &std::path::Path) -> String {
@@ -199,7 +233,7 @@ fn summary(hunt: &Hunt, place: &std::path::Path) -> String {
         let _ = writeln!(out, "{}", shown(&head));
         out.push_str(&wrapped(&shown(&output::headline(incident)), 2));
         let rows: Vec<Vec<String>> =
-            incident.reasons.iter().map(|r| vec![format!("{:>5}", r.points), shown(&r.text)]).collect();
+            incident.reasons.iter().map(|r| vec![format!("{:>5}", r.points), shown(&reason(r))]).collect();
         out.push_str(&columns(&rows, 2));
         let cuts = incident.containment.len() as u64;
         let others: BTreeSet<&str> =

@@ -10,7 +10,7 @@ use regrant::hunt::pattern::{self, Case, Expected, Pattern};
 use regrant::hunt::report::Pivots;
 use regrant::hunt::{self, Clocks, Request};
 use regrant::mappings::Mappings;
-use regrant::run::Progress;
+use regrant::run::{InputHash, Progress};
 use std::sync::Arc;
 
 use crate::{default_as_of, one_thread};
@@ -33,6 +33,7 @@ fn run(pattern: &Pattern, case: &Case, reversed: &dyn Fn(&str) -> String) -> Res
         as_of: default_as_of(),
         mappings: Vec::new(),
         clocks: Clocks::AsWritten,
+        input_hash: InputHash::Sha256,
     };
     let nobody: Progress = Arc::new(|_, _| {});
     let found = hunt::find(&request, &nobody).map_err(|e| e.to_string())?;
@@ -204,6 +205,7 @@ fn hunted(files: Vec<(&'static str, Vec<u8>)>) -> (tempfile::TempDir, hunt::Foun
         as_of: hunt::sample::AS_OF,
         mappings: Vec::new(),
         clocks: Clocks::AsWritten,
+        input_hash: InputHash::Sha256,
     };
     let nobody: Progress = Arc::new(|_, _| {});
     let found = hunt::find(&request, &nobody).unwrap_or_else(|e| panic!("{e}"));
@@ -294,6 +296,7 @@ fn text_of_logs_stays_text_in_a_hunt() {
         as_of: default_as_of(),
         mappings: Vec::new(),
         clocks: Clocks::AsWritten,
+        input_hash: InputHash::Sha256,
     };
     let nobody: Progress = Arc::new(|_, _| {});
     let found = hunt::find(&request, &nobody).unwrap_or_else(|e| panic!("{e}"));
@@ -435,7 +438,14 @@ pub fn hunt_of(files: Vec<(&'static str, Vec<u8>)>, clocks: Clocks) -> (tempfile
     }
     let config = Config::parse("timezone = \"Europe/Berlin\"", &folder.path().join("regrant.toml")).expect("good");
     let as_of = chrono::DateTime::parse_from_rfc3339("2026-08-05T00:00:00Z").expect("an instant").timestamp_micros();
-    let request = Request { paths: vec![folder.path().to_owned()], config, as_of, mappings: Vec::new(), clocks };
+    let request = Request {
+        paths: vec![folder.path().to_owned()],
+        config,
+        as_of,
+        mappings: Vec::new(),
+        clocks,
+        input_hash: InputHash::Sha256,
+    };
     let nobody: Progress = Arc::new(|_, _| {});
     let found = hunt::find(&request, &nobody).unwrap_or_else(|e| panic!("{e}"));
     for input in &found.inputs {
@@ -731,4 +741,103 @@ fn prose_of_the_page_says_instants_in_words_and_raw_fields_keep_them() {
     assert!(!instant.is_match(&visible), "{:?}", instant.find(&visible).map(|m| m.as_str()));
     assert!(visible.contains("31 Jul 2026 03:20 CEST"));
     assert!(html.contains("<dt>at</dt><dd>2026-07-31T01:20:00Z</dd>"));
+}
+
+/// One desk account does everything, from one address, to a few people, in a few days: what would be slow if an event were
+/// compared with all before it. What comes of it is the same bytes on one thread and on four.
+#[test]
+fn a_busy_executor_is_followed_the_same_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut events = "event_id,occurred_at,system,action,target,executor,source_ip,outcome,contact\n".to_owned();
+    let start = chrono::DateTime::parse_from_rfc3339("2026-02-01T00:00:00Z").expect("an instant");
+    for n in 0..40_000_u32 {
+        let at = (start + chrono::Duration::seconds(i64::from(n) * 13)).format("%Y-%m-%dT%H:%M:%SZ");
+        let target = if n % 3 == 0 { "ann".to_owned() } else { format!("p{}", n % 50) };
+        let (action, by, outcome) = match n % 8 {
+            0 | 1 => ("password-reset", "desk", "success"),
+            2 => ("mfa-reset", "desk", "success"),
+            3 => ("factor-enrolled", target.as_str(), "success"),
+            4 => ("password-reset", "desk", "failure"),
+            5 => ("mfa-reset", "other", "success"),
+            6 => ("holder-notified", "desk", "success"),
+            _ => ("sign-in", target.as_str(), "success"),
+        };
+        events.push_str(&format!("e{n},{at},okta,{action},{target},{by},192.0.2.{},{outcome},+1{}\n", n % 2, n % 5));
+    }
+    fs::write(folder.path().join("event.csv"), events).expect("a file");
+    let request = || Request {
+        paths: vec![folder.path().to_owned()],
+        config: Config::default(),
+        as_of: default_as_of(),
+        mappings: Vec::new(),
+        clocks: Clocks::AsWritten,
+        input_hash: InputHash::Sha256,
+    };
+    let nobody: Progress = Arc::new(|_, _| {});
+    let find = || {
+        let found = hunt::find(&request(), &nobody).unwrap_or_else(|e| panic!("{e}"));
+        let told = hunt::report::tell(&found.material(), &Pivots::default());
+        (found.followed.matches.clone(), Kept::pack(&found.material()).expect("written to memory"), told)
+    };
+    let four = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("four threads").install(find);
+    let one = one_thread().install(find);
+    assert!(four.0.len() > 1_000, "{} matches", four.0.len());
+    // A count that goes on is one match, however long it gets.
+    assert!(four.0.iter().any(|found| found.events.len() > 5_000));
+    assert!(one == four, "one thread and four say different things");
+}
+
+/// The folder of a hunt is checked like a report's, against its inputs too; a case says when other patterns are in force.
+#[test]
+fn a_hunt_can_be_verified_and_a_case_knows_its_patterns() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let inputs = folder.path().join("in");
+    fs::create_dir(&inputs).expect("a folder");
+    let events = "event_id,occurred_at,system,action,target,executor\n\
+        a,2026-09-01T09:00:00Z,okta,password-reset,ann,dee\nb,2026-09-01T09:30:00Z,okta,mfa-reset,ann,dee\n";
+    fs::write(inputs.join("event.csv"), events).expect("a file");
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_regrant"));
+        let out = command.args(args).current_dir(folder.path()).output().expect("the binary runs");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        (out.status.code(), text)
+    };
+    let hunted = run(&["hunt", "in", "--as-of", "2026-10-01", "-o", "found"]);
+    assert_eq!(hunted.0, Some(0), "{}", hunted.1);
+    let manifest = fs::read_to_string(folder.path().join("found/manifest.json")).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    let input = &manifest["inputs"][0];
+    use sha2::Digest as _;
+    assert_eq!(input["sha256"], hex::encode(sha2::Sha256::digest(events)));
+    assert_eq!((input["bytes"].as_u64(), input["records"].as_u64()), (Some(events.len() as u64), Some(2)));
+    for member in ["mappings_sha256", "patterns_sha256"] {
+        assert_eq!(manifest["hunt"][member].as_str().map(str::len), Some(64), "{member}");
+    }
+    assert_eq!(manifest["run_digest"].as_str().map(str::len), Some(64));
+    let sound = run(&["verify", "found", "--inputs", "in"]);
+    assert_eq!(sound.0, Some(0), "{}", sound.1);
+
+    // Told again by the same patterns it says nothing of them; by others, which.
+    let again = run(&["hunt", "--case", "found", "--identity", "ann", "-o", "again"]);
+    assert!(again.0 == Some(0) && !again.1.contains("other patterns"), "{}", again.1);
+    assert_eq!(run(&["verify", "again", "--inputs", "in"]).0, Some(0));
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/patterns/cascade.md")).expect("there");
+    let own = folder.path().join("own/patterns");
+    fs::create_dir_all(&own).expect("a folder");
+    fs::write(own.join("cascade.md"), text.replace("weight  = 40", "weight  = 41")).expect("a file");
+    let other = run(&["hunt", "--case", "found", "--mappings", "own", "-o", "other"]);
+    assert_eq!(other.0, Some(0), "{}", other.1);
+    assert!(other.1.contains("cascade is another"), "{}", other.1);
+    let said = fs::read_to_string(folder.path().join("other/hunt.json")).expect("there");
+    assert!(said.contains("made by other patterns than those in force: cascade is another"));
+
+    fs::write(folder.path().join("found/timeline.csv"), "nothing happened\n").expect("a file");
+    fs::write(inputs.join("event.csv"), events.replace("dee", "eve")).expect("a file");
+    let altered = run(&["verify", "found", "--inputs", "in"]);
+    assert_eq!(altered.0, Some(12), "{}", altered.1);
+    assert!(
+        altered.1.contains("altered: timeline.csv") && altered.1.contains("input altered: event.csv"),
+        "{}",
+        altered.1
+    );
 }
