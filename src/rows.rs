@@ -547,6 +547,12 @@ impl Builder {
         (lacking != 0).then(|| self.rows.table.columns()[lacking.trailing_zeros() as usize].name)
     }
 
+    /// The same, were the columns of `coming` (a bit a column) set as well.
+    pub fn lacks_beside(&self, coming: u32) -> Option<&'static str> {
+        let lacking = self.required & !(self.set | coming);
+        (lacking != 0).then(|| self.rows.table.columns()[lacking.trailing_zeros() as usize].name)
+    }
+
     /// The pending row becomes a row. `reported` are the columns that this row's source reports, as far as known yet.
     pub fn commit(&mut self, file: u32, record: u32, reported: u32) {
         let len = self.rows.len();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -10,7 +11,7 @@ use crate::assess::engine::{Judge, Judged, Keep};
 use crate::assess::framework::{self, Framework};
 use crate::assess::waiver::{self, Waiver};
 use crate::check::catalogue::Catalogue;
-use crate::config::Config;
+use crate::config::{Config, Placed};
 use crate::fact::{Registry, World};
 use crate::identity::Register;
 use crate::mappings::{Mappings, MappingsError, Origin};
@@ -19,7 +20,7 @@ use crate::report::build;
 use crate::report::model::{Assessment, Finding, Rejected, Subject};
 use crate::settle::{self, Settled};
 use crate::source::mapping::SourceMapping;
-use crate::source::{self, Inventory, SourceError};
+use crate::source::{self, Inventory, SourceError, Trust};
 use crate::text::fold;
 
 /// Subjects up to which `subjects.jsonl.zst` is written without being asked for.
@@ -159,7 +160,8 @@ pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 /// Bad mappings or config, an input that cannot be read or recognised. Bad records are no error: they are counted.
 pub fn audit(request: &Request, progress: &Progress) -> Result<Report, RunError> {
     let mappings = Mappings::load(&request.config.mapping_folders(&request.mappings))?;
-    pipeline(request, &mappings, progress, || Inventory::take(&request.paths, &request.config, &mappings))
+    let take = |trust| Inventory::take_trusting(&request.paths, &request.config, &mappings, trust);
+    pipeline(request, &mappings, progress, &take)
 }
 
 /// Reads and indexes the inputs, and lends the result: for those who want the facts and no report.
@@ -172,8 +174,8 @@ pub fn with_world<T>(
     work: impl FnOnce(&World<'_>) -> T,
 ) -> Result<T, RunError> {
     let mappings = Mappings::load(&request.config.mapping_folders(&request.mappings))?;
-    let inventory = Inventory::take(&request.paths, &request.config, &mappings)?;
-    let (settled, _) = read(inventory, &request.config, request.input_hash, progress)?;
+    let take = |trust| Inventory::take_trusting(&request.paths, &request.config, &mappings, trust);
+    let (_, settled, _) = read_trusting(&take, &request.config, request.input_hash, progress)?;
     let register = Register::build(&settled, request.config.zone());
     let world = World::build(&request.config, &settled, &register, request.as_of);
     let result = work(&world);
@@ -192,15 +194,10 @@ pub fn audit_again(
     paths: &[String],
     progress: &Progress,
 ) -> Result<Report, RunError> {
-    pipeline(request, mappings, progress, || Inventory::listed(root, paths, &request.config, mappings))
+    pipeline(request, mappings, progress, &|_| Inventory::listed(root, paths, &request.config, mappings))
 }
 
-fn pipeline(
-    request: &Request,
-    mappings: &Mappings,
-    progress: &Progress,
-    take: impl FnOnce() -> Result<Inventory, SourceError>,
-) -> Result<Report, RunError> {
+fn pipeline(request: &Request, mappings: &Mappings, progress: &Progress, take: &Take<'_>) -> Result<Report, RunError> {
     let config = &request.config;
     let registry = Registry::new(&config.policy);
     let catalogue = Catalogue::load(mappings, &registry)?;
@@ -210,11 +207,10 @@ fn pipeline(
     }
     let waivers = Waiver::compile(config, &catalogue, &registry, request.as_of)?;
 
-    let inventory = take()?;
     let mapping_files = mappings_in_force(mappings);
-    let run_toml = run_toml(request, &inventory, &mapping_files);
-    let sources = inventory.mappings.clone();
-    let (settled, hashes) = read(inventory, &request.config, request.input_hash, progress)?;
+    let (taken, settled, hashes) = read_trusting(take, config, request.input_hash, progress)?;
+    let run_toml = run_toml(request, taken.placed, &mapping_files);
+    let sources = taken.mappings;
     let register = Register::build(&settled, config.zone());
     let world = World::build(config, &settled, &register, request.as_of);
     waiver::independent(config, &waivers, &|name| world.lookup_text(name))?;
@@ -245,7 +241,7 @@ fn pipeline(
         waivers: &waivers,
         world: &world,
         judged,
-        hashes,
+        hashes: hashes.all()?,
         run_toml: &run_toml,
     };
     let mut built = build::build(work).ok_or_else(|| RunError::Nobody(request.identity.clone().unwrap_or_default()))?;
@@ -275,9 +271,9 @@ fn pipeline(
 }
 
 /// The effective config as the report keeps it: usable from the report's folder, wherever config and mappings lay.
-fn run_toml(request: &Request, inventory: &Inventory, mapping_files: &[(String, String)]) -> String {
+fn run_toml(request: &Request, placed: Placed, mapping_files: &[(String, String)]) -> String {
     let mut config = request.config.clone();
-    config.placed = Some(inventory.placed.clone());
+    config.placed = Some(placed);
     config.mappings = if mapping_files.is_empty() { Vec::new() } else { vec![PathBuf::from("mappings")] };
     config.effective_toml(request.as_of)
 }
@@ -293,16 +289,84 @@ fn mappings_in_force(mappings: &Mappings) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Finds the inputs, trusting names as far as it is told.
+type Take<'t> = dyn Fn(Trust) -> Result<Inventory, SourceError> + 't;
+
+/// What is still to be known of an inventory once it is read.
+struct Taken {
+    placed: Placed,
+    mappings: Arc<[SourceMapping]>,
+}
+
+/// A digest, if one is wanted.
+type Hashed = Result<Option<String>, SourceError>;
+
+/// Digests of the inputs, one of which may still be computed.
+struct Hashes {
+    known: Vec<Option<String>>,
+    /// The largest input and who computes its digest.
+    coming: Option<(usize, JoinHandle<Hashed>)>,
+    /// What was hashed, as it was before it was read.
+    watched: Vec<(PathBuf, Stamp)>,
+    /// Members of archives lie there.
+    _scratch: Option<Arc<tempfile::TempDir>>,
+}
+
+impl Hashes {
+    /// All of them, in order of the inputs.
+    fn all(self) -> Result<Vec<Option<String>>, SourceError> {
+        let mut all = self.known;
+        if let Some((i, coming)) = self.coming {
+            all[i] = coming.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        match self.watched.into_iter().find(|(path, before)| stamp(path) != *before) {
+            Some((path, _)) => Err(SourceError::Unreadable {
+                path,
+                cause: "the file changed while it was read, so that its digest would not be that of what was read"
+                    .to_owned(),
+                hint: "nothing was written; audit a copy, or a file that is no longer written to (`--input-hash none` \
+                       makes no such promise and takes it as it is)"
+                    .to_owned(),
+            }),
+            None => Ok(all),
+        }
+    }
+}
+
 /// Reads and settles the files of an inventory; with the digest of each, in order, null with [`InputHash::None`].
 ///
 /// # Errors
-/// When one cannot be read.
+/// When one cannot be read, or changed while it was read.
 pub fn read(
     inventory: Inventory,
     config: &Config,
     input_hash: InputHash,
     progress: &Progress,
 ) -> Result<(Settled, Vec<Option<String>>), RunError> {
+    let (_, settled, hashes) = read_taken(inventory, config, input_hash, progress)?;
+    Ok((settled, hashes.all()?))
+}
+
+fn read_trusting(
+    take: &Take<'_>,
+    config: &Config,
+    input_hash: InputHash,
+    progress: &Progress,
+) -> Result<(Taken, Settled, Hashes), RunError> {
+    let read = |trust| read_taken(take(trust)?, config, input_hash, progress);
+    match read(Trust::Names) {
+        Err(SourceError::Unlike(_)) => Ok(read(Trust::Nothing)?),
+        other => Ok(other?),
+    }
+}
+
+fn read_taken(
+    inventory: Inventory,
+    config: &Config,
+    input_hash: InputHash,
+    progress: &Progress,
+) -> Result<(Taken, Settled, Hashes), SourceError> {
+    let taken = Taken { placed: inventory.placed.clone(), mappings: inventory.mappings.clone() };
     let total: u64 = inventory.files.iter().map(|f| f.bytes).sum();
     let done = std::sync::atomic::AtomicU64::new(0);
     let tell = |bytes: u64| {
@@ -313,41 +377,54 @@ pub fn read(
     let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.original.clone()).collect();
     let stamps: Vec<Stamp> = disks.iter().map(|path| stamp(path)).collect();
     // Members of archives are hashed after they were read: none of them may go before.
-    let _scratch = inventory.scratch.clone();
-    // A file is hashed by one thread. One that is much of the input would be waited for, unless it is begun with; the others
-    // are hashed while rows are settled.
+    let scratch = inventory.scratch.clone();
+    let how = input_hash;
+    // A file is hashed by one thread. One that is much of the input would be waited for, unless it is begun with and asked for last;
+    // the others are hashed while rows are settled. On one thread nothing is gained by that.
     let largest = inventory.files.iter().enumerate().max_by_key(|(i, f)| (f.bytes, std::cmp::Reverse(*i)));
-    let most = largest.filter(|(_, f)| f.bytes > total / 4).map(|(i, _)| i);
-    let (reading, first) = rayon::join(
-        || source::read_all(inventory, config, &tell),
-        || most.map(|i| hash(&disks[i], input_hash)).transpose(),
-    );
-    let (reading, first) = (reading?, first?);
+    let most = largest.filter(|(_, f)| f.bytes > (total / 4).max(ALONE)).map(|(i, _)| i);
+    let most = most.filter(|_| how != InputHash::None && rayon::current_num_threads() > 1);
+    let coming = most.map(|i| {
+        let (path, scratch) = (disks[i].clone(), scratch.clone());
+        let work = move || {
+            let _scratch = scratch;
+            hash(&path, how)
+        };
+        (i, std::thread::spawn(work))
+    });
+    let digest = |bytes: &[u8]| digest(bytes, how);
+    let reading = source::read_hashing(inventory, config, &tell, &digest)?;
+    let mut known = reading.digests.clone();
+    known.resize(disks.len(), None);
     // Settling has work for one thread only.
-    let (settled, hashes) = rayon::join(
+    let (settled, rest) = rayon::join(
         || settle::settle(reading, config.zone()),
         || {
-            let rest = disks.par_iter().enumerate().filter(|(i, _)| Some(*i) != most);
-            rest.map(|(_, path)| hash(path, input_hash)).collect::<Result<Vec<_>, _>>()
+            let mut rest: Vec<(usize, &mut Option<String>)> =
+                known.iter_mut().enumerate().filter(|(i, known)| known.is_none() && Some(*i) != most).collect();
+            rest.par_iter_mut().try_for_each(|(i, known)| {
+                **known = hash(&disks[*i], how)?;
+                Ok(())
+            })
         },
     );
-    let mut hashes = hashes?;
-    if let (Some(i), Some(first)) = (most, first) {
-        hashes.insert(i, first);
+    rest?;
+    let watched = match how {
+        InputHash::None => Vec::new(),
+        InputHash::Sha256 | InputHash::Blake3 => disks.into_iter().zip(stamps).collect(),
+    };
+    Ok((taken, settled, Hashes { known, coming, watched, _scratch: scratch }))
+}
+
+/// A smaller file is hashed among the others.
+const ALONE: u64 = 8 << 20;
+
+fn digest(bytes: &[u8], how: InputHash) -> Option<String> {
+    match how {
+        InputHash::None => None,
+        InputHash::Blake3 => Some(blake3::hash(bytes).to_hex().to_string()),
+        InputHash::Sha256 => Some(hex::encode(Sha256::digest(bytes))),
     }
-    if input_hash != InputHash::None
-        && let Some((path, _)) = disks.iter().zip(stamps).find(|(path, before)| stamp(path) != *before)
-    {
-        return Err(RunError::Source(SourceError::Unreadable {
-            path: path.clone(),
-            cause: "the file changed while it was read, so that its digest would not be that of what was read"
-                .to_owned(),
-            hint: "nothing was written; audit a copy, or a file that is no longer written to (`--input-hash none` \
-                   makes no such promise and takes it as it is)"
-                .to_owned(),
-        }));
-    }
-    Ok((settled, hashes))
 }
 
 /// Length and time of change of a file; null where the system does not say.
@@ -358,7 +435,7 @@ fn stamp(path: &Path) -> Stamp {
     Some((metadata.len(), metadata.modified().ok()))
 }
 
-fn hash(path: &Path, how: InputHash) -> Result<Option<String>, SourceError> {
+fn hash(path: &Path, how: InputHash) -> Hashed {
     let failed = |e: std::io::Error| SourceError::Unreadable {
         path: path.to_owned(),
         cause: e.to_string(),
@@ -375,7 +452,9 @@ fn hash(path: &Path, how: InputHash) -> Result<Option<String>, SourceError> {
         InputHash::Sha256 => {
             let mut hasher = Sha256::new();
             let mut file = std::fs::File::open(path).map_err(failed)?;
-            let mut buffer = vec![0; 1 << 20];
+            // Stays in the second-level cache; never more than the file, of which there may be ten thousands.
+            let len = file.metadata().map_err(failed)?.len();
+            let mut buffer = vec![0; usize::try_from(len + 1).unwrap_or(usize::MAX).clamp(4096, 256 << 10)];
             loop {
                 let n = std::io::Read::read(&mut file, &mut buffer).map_err(failed)?;
                 if n == 0 {

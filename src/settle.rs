@@ -108,7 +108,7 @@ pub struct Settled {
 
 /// Settles everything that was read.
 pub fn settle(reading: Reading, zone: Tz) -> Settled {
-    let Reading { mut texts, mut tables, mut inputs, skipped, mut rejected } = reading;
+    let Reading { mut texts, mut tables, mut inputs, skipped, mut rejected, digests: _ } = reading;
     let mut take = |t: Table| tables.remove(&t).expect("every table was read");
     let (mut events, workloads, mut tickets) = (take(Table::Event), take(Table::Workload), take(Table::Ticket));
     let (people, mut credentials, mut accounts) = (take(Table::Person), take(Table::Credential), take(Table::Account));

@@ -372,6 +372,11 @@ impl Clock {
         }
     }
 
+    /// Whether it reads every instant in the plain way and takes none of them for "never".
+    pub fn is_plain(&self) -> bool {
+        self.formats.is_empty() && self.never.is_empty() && !self.day_only
+    }
+
     /// Whether a cell of it may need the order of the file's dates.
     pub fn needs_order(&self) -> bool {
         self.formats.contains(&Format::Numeric(None))

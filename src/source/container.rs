@@ -80,6 +80,33 @@ pub(super) fn unpacked(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     })
 }
 
+/// A small file read at once: its bytes as they lie on disk into `raw`, and its text into `text`. False for one that is not JSON in
+/// UTF-8, packed by gzip or not at all, or not so small: [`open`] reads it.
+///
+/// # Errors
+/// The file cannot be opened or read, or what it unpacks to ends early or is damaged.
+pub(super) fn small_json(path: &Path, raw: &mut Vec<u8>, text: &mut Vec<u8>) -> io::Result<bool> {
+    raw.clear();
+    text.clear();
+    let mut file = File::open(path)?;
+    file.by_ref().take(SMALL + 1).read_to_end(raw)?;
+    if raw.len() as u64 > SMALL {
+        return Ok(false);
+    }
+    match Packing::of(raw) {
+        Packing::Zstd => return Ok(false),
+        Packing::None => text.extend_from_slice(raw),
+        Packing::Gzip => {
+            MultiGzDecoder::new(raw.as_slice()).take(MOST_OF_SMALL + 1).read_to_end(text)?;
+        }
+    }
+    Ok(text.first() == Some(&b'{') && utf_16(text).is_none() && text.len() as u64 <= MOST_OF_SMALL)
+}
+
+/// What is read at once, and what it may unpack to.
+const SMALL: u64 = 4 << 20;
+const MOST_OF_SMALL: u64 = 64 << 20;
+
 /// The first bytes of a file as they lie on disk.
 pub(super) fn raw_head(path: &Path, n: usize) -> io::Result<Vec<u8>> {
     let mut start = Vec::with_capacity(n);

@@ -1,7 +1,9 @@
 //! Which files there are, and what each of them is: decided from content, or by the config.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 use std::sync::Arc;
@@ -12,7 +14,8 @@ use tempfile::TempDir;
 
 use super::carrier::{self, Carrier, Shape};
 use super::mapping::SourceMapping;
-use super::{SourceError, archive, container, excerpt, siblings};
+use super::mapping::quick::Hand;
+use super::{SourceError, archive, container, excerpt, json, siblings};
 use crate::config::{Config, Placed};
 use crate::mappings::Mappings;
 use crate::table::{Breadth, Table};
@@ -57,6 +60,18 @@ pub struct Found {
     pub because: String,
     /// Index of the `[[input]]` that matches it.
     pub rule: Option<usize>,
+    /// What it is was concluded from its name: reading it has to show that it is.
+    pub by_name: bool,
+}
+
+/// What is taken for granted of files that a machine wrote in great number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nothing: each is looked at.
+    Nothing,
+    /// That one whose name differs from another's in digits alone is of its kind. Reading finds out where that is wrong, and
+    /// says [`SourceError::Unlike`].
+    Names,
 }
 
 impl Found {
@@ -103,6 +118,8 @@ pub struct Inventory {
 struct Candidate {
     disk: PathBuf,
     named: bool,
+    /// Nobody looked whether it is an archive.
+    unopened: bool,
     /// The archive it is a member of, and what was made of it.
     member: Option<Membership>,
 }
@@ -131,6 +148,27 @@ impl Inventory {
         Inventory::take_for(paths, config, mappings, Breadth::Audit)
     }
 
+    /// The same, but that files are trusted by their names where `trust` says so and they allow it.
+    ///
+    /// # Errors
+    /// As [`Inventory::take`].
+    pub fn take_trusting(
+        paths: &[PathBuf],
+        config: &Config,
+        mappings: &Mappings,
+        trust: Trust,
+    ) -> Result<Inventory, SourceError> {
+        let (root, found) = named(paths)?;
+        if trust == Trust::Names {
+            let again = found.iter().map(|c| Candidate { disk: c.disk.clone(), member: None, ..*c }).collect();
+            let by_names = Inventory::recognise_all(&root, again, None, config, (mappings, Breadth::Audit), trust)?;
+            if let Some(inventory) = by_names {
+                return Ok(inventory);
+            }
+        }
+        Inventory::looked_at(&root, found, None, config, (mappings, Breadth::Audit))
+    }
+
     /// The same at a breadth.
     ///
     /// # Errors
@@ -141,23 +179,19 @@ impl Inventory {
         mappings: &Mappings,
         breadth: Breadth,
     ) -> Result<Inventory, SourceError> {
-        let mut found = Vec::new();
-        let mut roots: Vec<PathBuf> = Vec::new();
-        for path in paths {
-            let disk = std::fs::canonicalize(path).map_err(|e| SourceError::Unreadable {
-                path: path.clone(),
-                cause: e.to_string(),
-                hint: "name a file or a folder that exists and that you may read".to_owned(),
-            })?;
-            if disk.is_dir() {
-                walk(&disk, &mut found)?;
-                roots.push(disk);
-            } else {
-                roots.push(disk.parent().unwrap_or(Path::new("/")).to_owned());
-                found.push(Candidate { disk, named: true, member: None });
-            }
-        }
-        Inventory::recognise_all(&common(&roots), found, None, config, (mappings, breadth))
+        let (root, found) = named(paths)?;
+        Inventory::looked_at(&root, found, None, config, (mappings, breadth))
+    }
+
+    fn looked_at(
+        root: &Path,
+        found: Vec<Candidate>,
+        only: Option<&BTreeSet<String>>,
+        config: &Config,
+        known: (&Mappings, Breadth),
+    ) -> Result<Inventory, SourceError> {
+        let inventory = Inventory::recognise_all(root, found, only, config, known, Trust::Nothing)?;
+        Ok(inventory.expect("only trust is ever refused"))
     }
 
     /// The files of an earlier run, by their paths below `root`; what else lies there is not looked at.
@@ -179,8 +213,8 @@ impl Inventory {
         // Not canonicalised: a link that now leads elsewhere must not change the path.
         let only: BTreeSet<String> = paths.iter().cloned().collect();
         let files: BTreeSet<&str> = paths.iter().map(|path| path.split("!/").next().unwrap_or(path)).collect();
-        let found = files.iter().map(|path| Candidate { disk: root.join(path), named: false, member: None }).collect();
-        Inventory::recognise_all(&root, found, Some(&only), config, (mappings, Breadth::Audit))
+        let found = files.iter().map(|path| Candidate::new(root.join(path), false)).collect();
+        Inventory::looked_at(&root, found, Some(&only), config, (mappings, Breadth::Audit))
     }
 
     fn recognise_all(
@@ -189,7 +223,8 @@ impl Inventory {
         only: Option<&BTreeSet<String>>,
         config: &Config,
         (mappings, breadth): (&Mappings, Breadth),
-    ) -> Result<Inventory, SourceError> {
+        trust: Trust,
+    ) -> Result<Option<Inventory>, SourceError> {
         let sources =
             SourceMapping::load_all_for(mappings, breadth).map_err(|e| SourceError::Mapping(e.to_string()))?;
         let placed = config.placed.clone().unwrap_or_else(|| {
@@ -213,6 +248,12 @@ impl Inventory {
             placed,
             scratch: None,
         };
+        if trust == Trust::Names {
+            let leaders = siblings::leaders(seen.iter().map(|(path, _)| path.as_str()));
+            for ((_, candidate), leader) in seen.iter_mut().zip(leaders) {
+                candidate.unopened = leader.is_some();
+            }
+        }
         let mut seen = inventory.open_archives(seen)?;
         if let Some(only) = only {
             // Of a mixed file each share has a label of its own.
@@ -238,24 +279,36 @@ impl Inventory {
         let leaders = siblings::leaders(seen.iter().map(|(path, _)| path.as_str()));
         let mut decided: Vec<Option<Decided>> =
             leaders.par_iter().enumerate().map(|(i, leader)| leader.is_none().then(|| decide(i))).collect();
-        let followers: Vec<(usize, Decided)> = leaders
+        let followers: Vec<(usize, Option<Decided>)> = leaders
             .par_iter()
             .enumerate()
             .filter_map(|(i, leader)| Some((i, (*leader)?)))
             .map(|(i, leader)| {
                 let same_rule = rules[i] == rules[leader];
                 let like = decided[leader].as_ref().filter(|_| same_rule);
-                let alike = like.and_then(|leader_is| inventory.follow(&seen[i].1.disk, leader_is, &seen[leader].0));
-                (i, alike.unwrap_or_else(|| decide(i)))
+                let like = like.and_then(|leader_is| inventory.like(leader_is, &seen[leader].0));
+                if trust == Trust::Names {
+                    return (i, like);
+                }
+                let alike = like.filter(|like| inventory.follows(&seen[i].1.disk, like));
+                (i, Some(alike.unwrap_or_else(|| decide(i))))
             })
             .collect();
         for (i, decision) in followers {
-            decided[i] = Some(decision);
+            decided[i] = decision;
+        }
+        // Trust is for all of them or for none: what nobody opened has to be like another.
+        let lost = |(n, (_, candidate)): (usize, &(String, Candidate))| candidate.unopened && leaders[n].is_none();
+        if decided.iter().any(Option::is_none) || seen.iter().enumerate().any(lost) {
+            return Ok(None);
         }
         let recognised: Vec<Decided> = decided.into_iter().flatten().collect();
         // A named archive of which nothing can be read is as wrong as a named file.
         let mut barren: BTreeMap<PathBuf, String> = BTreeMap::new();
-        for (((path, candidate), rule), recognised) in seen.into_iter().zip(rules).zip(recognised) {
+        let by_names = leaders.iter().map(|leader| trust == Trust::Names && leader.is_some());
+        for ((((path, candidate), rule), recognised), by_name) in
+            seen.into_iter().zip(rules).zip(recognised).zip(by_names)
+        {
             if let Some(rule) = rule {
                 matched[rule] = true;
             }
@@ -273,7 +326,7 @@ impl Inventory {
                         barren.remove(&member.archive);
                     }
                     let disk = candidate.disk;
-                    let found = Found { path, disk, original, bytes, as_what, because, rule };
+                    let found = Found { path, disk, original, bytes, as_what, because, rule, by_name };
                     let shares = found.shares(&inventory.mappings);
                     inventory.files.extend(shares);
                 }
@@ -314,12 +367,12 @@ impl Inventory {
                 });
             }
         }
-        Ok(inventory)
+        Ok(Some(inventory))
     }
 
     /// Archives give way to their members.
     fn open_archives(&mut self, seen: Vec<(String, Candidate)>) -> Result<Vec<(String, Candidate)>, SourceError> {
-        let archives: Vec<bool> = seen.par_iter().map(|(_, candidate)| archive::is_archive(&candidate.disk)).collect();
+        let archives: Vec<bool> = seen.par_iter().map(|(_, c)| !c.unopened && archive::is_archive(&c.disk)).collect();
         let mut out = Vec::with_capacity(seen.len());
         for ((path, candidate), is_archive) in seen.into_iter().zip(archives) {
             if !is_archive {
@@ -363,32 +416,33 @@ impl Inventory {
                     original: if whole { candidate.disk.clone() } else { member.disk.clone() },
                 };
                 let named = candidate.named;
-                out.push((member.label, Candidate { disk: member.disk, named, member: Some(membership) }));
+                out.push((member.label, Candidate { member: Some(membership), ..Candidate::new(member.disk, named) }));
             }
         }
         out.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
         Ok(out)
     }
 
-    /// The same of a file whose name differs from that of `leader` in digits alone, if its first records are of the same
-    /// kind; null where it is not, or where that is not to be seen.
-    fn follow(&self, disk: &Path, leader_is: &Decided, leader: &str) -> Option<Decided> {
+    /// What a file is whose name differs from that of `leader` in digits alone, if its first records are of the same kind; null where
+    /// that is not to be seen from them.
+    fn like(&self, leader_is: &Decided, leader: &str) -> Option<Decided> {
         let Ok(Ok((Recognised::SourceJson(m, shape), _))) = &leader_is.decision else { return None };
         // Lines of several sources are told by looking further down; the records of one array are of one source.
         if shape.envelope.is_none() || shape.carrier.is_some() || !shape.among.is_empty() || leader_is.manner.is_some()
         {
             return None;
         }
-        let mut head = Vec::with_capacity(FOLLOWS);
-        container::unpacked(disk).ok()?.take(FOLLOWS as u64).read_to_end(&mut head).ok()?;
-        let first = carrier::first_records(&head, shape.envelope.as_deref(), FIRST_OF_FOLLOWERS);
-        let fits = |record| self.mappings[*m].record_weight(record).is_some();
-        if first.is_empty() || !first.iter().all(fits) {
-            return None;
-        }
         let because = format!("its first records are like those of {leader}, whose name differs in digits alone");
         let decision = Ok(Ok((Recognised::SourceJson(*m, shape.clone()), because)));
         Some(Decided { decision, manner: None })
+    }
+
+    /// Whether the first records of a file are of this kind.
+    fn follows(&self, disk: &Path, like: &Decided) -> bool {
+        let Ok(Ok((Recognised::SourceJson(m, shape), _))) = &like.decision else { return false };
+        let mut head = Vec::with_capacity(FOLLOWS);
+        let read = container::unpacked(disk).and_then(|text| text.take(FOLLOWS as u64).read_to_end(&mut head));
+        read.is_ok() && begins_as(&self.mappings[*m], shape, &head)
     }
 
     fn recognise(&self, disk: &Path, place: &Path, wanted: Option<&str>) -> Decision {
@@ -623,7 +677,63 @@ impl Inventory {
     }
 }
 
+/// Whether the first records of a text are of a source.
+pub(super) fn begins_as(mapping: &SourceMapping, shape: &Shape, text: &[u8]) -> bool {
+    let mut head = &text[..text.len().min(FOLLOWS)];
+    let mut hand = Hand::default();
+    // How many there were, and were all of them known.
+    let seen = Cell::new((0, true));
+    let see = |known: bool| seen.set((seen.get().0 + 1, seen.get().1 && known));
+    let wants = || seen.get().0 < FIRST_OF_FOLLOWERS;
+    // What a cut-off head breaks is not the file's fault: only whole records count here.
+    let _ = json::for_each_taking(
+        &mut head,
+        shape.envelope.as_deref(),
+        &mut |bytes, is_record| {
+            let (length, known) = wants().then(|| mapping.knows_quick(bytes, &mut hand)).flatten()?;
+            bytes.get(..length).filter(|record| is_record(record)).map(|_| see(known))?;
+            Some(length)
+        },
+        &mut |piece| {
+            if let json::Piece::Record(bytes) = piece
+                && wants()
+                && let Ok(record) = serde_json::from_slice::<Value>(bytes)
+            {
+                see(mapping.record_weight(&record).is_some());
+            }
+            if wants() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        },
+    );
+    let (n, all) = seen.get();
+    n > 0 && all
+}
+
+/// Everything below the paths that were named, and the folder common to them.
+fn named(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Candidate>), SourceError> {
+    let mut found = Vec::new();
+    let mut roots: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let disk = std::fs::canonicalize(path).map_err(|e| SourceError::Unreadable {
+            path: path.clone(),
+            cause: e.to_string(),
+            hint: "name a file or a folder that exists and that you may read".to_owned(),
+        })?;
+        if disk.is_dir() {
+            walk(&disk, &mut found)?;
+            roots.push(disk);
+        } else {
+            roots.push(disk.parent().unwrap_or(Path::new("/")).to_owned());
+            found.push(Candidate::new(disk, true));
+        }
+    }
+    Ok((common(&roots), found))
+}
+
 impl Candidate {
+    fn new(disk: PathBuf, named: bool) -> Candidate {
+        Candidate { disk, named, unopened: false, member: None }
+    }
+
     /// The `[[input]]` that matches it; of a member by its own path, else by that of its archive.
     fn rule(&self, path: &str, config: &Config, inputs_at: &Path, base: &Path) -> Option<usize> {
         let matching = |path: &str| {
@@ -702,7 +812,7 @@ fn walk(root: &Path, found: &mut Vec<Candidate>) -> Result<(), SourceError> {
         })?;
         let is_file = entry.file_type().is_file() || entry.file_type().is_symlink() && entry.path().is_file();
         if is_file && entry.file_name() != "regrant.toml" {
-            found.push(Candidate { disk: entry.path().to_owned(), named: false, member: None });
+            found.push(Candidate::new(entry.path().to_owned(), false));
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! It finds where a record ends and whether it parses, and keeps no more than one record in memory. What a record says
 //! is left to mappings.
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
@@ -49,17 +50,43 @@ pub fn for_each(
     envelope: Option<&str>,
     f: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> io::Result<()> {
+    let nothing: &mut Take<'_> = &mut |_, _| None;
+    for_each_taking(reader, envelope, nothing, f)
+}
+
+/// Takes the record that bytes begin with, if it can, and says how long it is. It has to ask whether the record is one:
+/// what else stands in an envelope may be another.
+pub type Take<'t> = dyn FnMut(&[u8], &dyn Fn(&[u8]) -> bool) -> Option<usize> + 't;
+
+/// The same, but that every record of an envelope is first offered to `take` where it lies, unparsed.
+///
+/// # Errors
+/// As [`for_each`].
+pub fn for_each_taking(
+    reader: &mut dyn Read,
+    envelope: Option<&str>,
+    take: &mut Take<'_>,
+    f: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
+) -> io::Result<()> {
+    let mut bytes = WINDOW.take();
+    bytes.clear();
     let mut splitter = Splitter {
-        window: Window { reader, bytes: Vec::new(), filled: false, ended: false, failed: None },
+        window: Window { reader, bytes, filled: false, ended: false, failed: None },
         at: 0,
         within: Vec::new(),
         envelope: envelope.map(Envelope::new),
     };
-    while let ControlFlow::Continue(More::Yes) = splitter.step(f) {}
-    match splitter.window.failed {
-        Some(error) => Err(error),
-        None => Ok(()),
+    while let ControlFlow::Continue(More::Yes) = splitter.step(take, f) {}
+    let Window { bytes, failed, .. } = splitter.window;
+    // The memory serves for the next file; that of an unusual one is given back.
+    if bytes.capacity() <= 4 * BLOCK {
+        WINDOW.set(bytes);
     }
+    failed.map_or(Ok(()), Err)
+}
+
+thread_local! {
+    static WINDOW: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 enum More {
@@ -224,7 +251,7 @@ struct Splitter<'r> {
 
 impl Splitter<'_> {
     /// One piece, or one bracket.
-    fn step(&mut self, f: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>) -> ControlFlow<(), More> {
+    fn step(&mut self, take: &mut Take<'_>, f: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>) -> ControlFlow<(), More> {
         self.forget();
         let within = self.within.last().copied();
         let (at, byte) = self.window.solid(self.at);
@@ -233,6 +260,7 @@ impl Splitter<'_> {
         match (byte, within) {
             // Some exports put a comma behind each line without being an array.
             (b',', _) => self.at += 1,
+            (b'{', Some(Within::Enveloped)) if self.taken(take) => {}
             (b'{', None | Some(Within::Array | Within::Enveloped)) => return self.object(f),
             (b'[', None) => {
                 self.at += 1;
@@ -272,6 +300,19 @@ impl Splitter<'_> {
             (_, None) => return self.broken_line(f),
         }
         ControlFlow::Continue(More::Yes)
+    }
+
+    /// Whether the record that begins here was taken as it lies.
+    fn taken(&mut self, take: &mut Take<'_>) -> bool {
+        let Some(envelope) = &self.envelope else { return false };
+        let is_record = |bytes: &[u8]| envelope.needles.iter().all(|needle| needle.find(bytes).is_none());
+        match take(&self.window.bytes[self.at..], &is_record) {
+            Some(length) => {
+                self.at += length;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Drops what is done with, once that is most of what is held: each byte moves at most once for each that goes.
@@ -315,6 +356,13 @@ impl Splitter<'_> {
             return self.window.value_end(start, start).map_or(Opened::Broken, Opened::Record);
         };
         let held = &self.window.bytes[start..];
+        // As those who write envelopes do.
+        let first = || held.strip_prefix(b"{\"")?.strip_prefix(envelope.names[0].as_bytes())?.strip_prefix(b"\":[");
+        if envelope.outer.is_none()
+            && let Some(rest) = first()
+        {
+            return Opened::Array(start + held.len() - rest.len());
+        }
         let glance = &held[..held.len().min(GLANCE)];
         // An envelope with a broken record in it is still an envelope, so what does not parse is looked into as well.
         let record = match first_value(glance) {

@@ -91,10 +91,13 @@
 mod cell;
 mod path;
 mod pattern;
+pub(super) mod quick;
 mod sieve;
+mod tape;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -164,6 +167,8 @@ pub struct SourceMapping {
     blocks: Vec<Block>,
     actions: Vec<Action>,
     by_name: BTreeMap<String, Vec<usize>>,
+    /// As [`SourceMapping::actions`].
+    pub(super) can_show: Vec<String>,
     service_actors: Vec<ServiceActor>,
     snapshot_in_name: Option<Pattern>,
     /// Mappings whose acts the events of this one tell once more, under ids of its own.
@@ -176,8 +181,12 @@ pub struct SourceMapping {
     keys: Vec<String>,
     /// Block and action (if its table is events) to the columns they report.
     reported: Vec<Reported>,
+    /// By block, then by action (without one, then each): the place in `reported`; null where there are no such rows.
+    reported_at: Vec<Vec<Option<usize>>>,
     /// What of a record its paths look at.
     sieve: Sieve,
+    /// What of a record it is known by.
+    marks: Sieve,
 }
 
 #[derive(Debug)]
@@ -196,6 +205,10 @@ struct Reported {
     block: usize,
     action: Option<usize>,
     columns: Vec<&'static str>,
+    /// The same as bits.
+    mask: u32,
+    /// Columns of the table that something may stand in, with what it is taken from.
+    sources: Vec<(usize, Option<Arc<Source>>)>,
 }
 
 /// What is known of the file that a record stands in.
@@ -441,15 +454,24 @@ impl SourceMapping {
         self.reported.get(reported).map_or(&[], |of| of.columns.as_slice())
     }
 
+    /// The same, a bit a column.
+    pub(super) fn masks(&self) -> BTreeMap<Table, u32> {
+        let mut masks: BTreeMap<Table, u32> = self.blocks.iter().map(|block| (block.table, 0)).collect();
+        for of in &self.reported {
+            *masks.entry(self.blocks[of.block].table).or_default() |= of.mask;
+        }
+        masks
+    }
+
     /// The canonical actions that this source can show, each once, in the order of the model.
     pub fn actions(&self) -> Vec<&str> {
-        ACTIONS.iter().copied().filter(|name| self.actions.iter().any(|action| action.action == Some(name))).collect()
+        self.can_show.iter().map(String::as_str).collect()
     }
 
     /// Whether the order of day and month must be known before a record is read.
     pub fn needs_order(&self) -> bool {
         let sets = self.actions.iter().flat_map(|action| action.set.values());
-        self.blocks.iter().flat_map(|block| block.columns.values()).chain(sets).any(Source::needs_order)
+        self.blocks.iter().flat_map(|block| block.columns.values()).chain(sets).any(|source| source.needs_order())
     }
 
     /// Names of events in a record that no `[[action]]` names.
@@ -541,7 +563,7 @@ impl SourceMapping {
     /// Where its events say when they happened.
     fn clock(&self) -> Option<&Source> {
         let events = self.blocks.iter().filter(|block| block.table == Table::Event);
-        events.filter_map(|block| block.columns.get("occurred_at")).next()
+        events.filter_map(|block| block.columns.get("occurred_at")).map(|source| &**source).next()
     }
 
     /// The record that another holds, as an object or as text.
@@ -598,14 +620,19 @@ impl SourceMapping {
         class.chars().take(REASON_CHARS).collect()
     }
 
-    /// The actions of a record or of an element of it.
-    fn found(&self, look: Look<'_>, name: Option<&str>) -> Vec<usize> {
+    /// Actions that events of this name may be, in order.
+    fn candidates(&self, name: Option<&str>) -> Vec<usize> {
         let named = name.and_then(|name| self.by_name.get(&spelling(name))).map_or(&[][..], Vec::as_slice);
         let any = self.by_name.get("").map_or(&[][..], Vec::as_slice);
         let mut candidates: Vec<usize> = named.iter().chain(any).copied().collect();
         candidates.sort_unstable();
+        candidates
+    }
+
+    /// The actions of a record or of an element of it.
+    fn found(&self, look: Look<'_>, name: Option<&str>) -> Vec<usize> {
         let mut found = Vec::new();
-        for index in candidates {
+        for index in self.candidates(name) {
             if hold(&self.actions[index].when, look) {
                 found.push(index);
                 if !self.actions[index].also {
@@ -660,9 +687,7 @@ impl SourceMapping {
         if !hold(&block.when, look) {
             return;
         }
-        let Some(reported) = self.reported.iter().position(|of| of.block == index && of.action == action) else {
-            return;
-        };
+        let Some(reported) = self.reported_of(index, action) else { return };
         let each = action.and_then(|action| self.actions[action].each.as_ref()).or(block.each.as_ref());
         let items = each.map(|each| each.source.items(look)).unwrap_or_default();
         if items.is_empty() && each.is_some_and(|each| each.if_none == IfNone::Skip) {
@@ -694,6 +719,11 @@ impl SourceMapping {
         }
     }
 
+    /// Which [`Reported`] rows of a block and an action have.
+    fn reported_of(&self, block: usize, action: Option<usize>) -> Option<usize> {
+        self.reported_at.get(block)?.get(action.map_or(0, |action| action + 1)).copied()?
+    }
+
     fn row(
         &self,
         block: &Block,
@@ -705,9 +735,9 @@ impl SourceMapping {
         let action = action.map(|index| &self.actions[index]);
         let mut cells = Vec::new();
         let mut seen = 0;
-        for (place, column) in block.table.columns().iter().enumerate() {
-            let source =
-                action.and_then(|action| action.set.get(column.name)).or_else(|| block.columns.get(column.name));
+        for (place, source) in &self.reported[reported].sources {
+            let (place, column) = (*place, &block.table.columns()[*place]);
+            let source = source.as_deref();
             let mut text = source.and_then(|source| source.read(look));
             match column.name {
                 "system" if text.is_none() => text = system.map(str::to_owned),
@@ -786,7 +816,7 @@ struct Block {
     table: Table,
     each: Option<Each>,
     when: Vec<Condition>,
-    columns: BTreeMap<&'static str, Source>,
+    columns: BTreeMap<&'static str, Arc<Source>>,
 }
 
 #[derive(Debug)]
@@ -812,7 +842,7 @@ struct Action {
     repeats: Vec<String>,
     each: Option<Each>,
     when: Vec<Condition>,
-    set: BTreeMap<&'static str, Source>,
+    set: BTreeMap<&'static str, Arc<Source>>,
 }
 
 #[derive(Debug)]
@@ -1153,7 +1183,15 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
                     || block.columns.contains_key(name)
                     || set.is_some_and(|set| set.contains_key(name))
             });
-            reported.push(Reported { block: index, action, columns: columns.collect() });
+            let columns: Vec<&'static str> = columns.collect();
+            let places = block.table.columns().iter().enumerate();
+            let sources = places.clone().filter_map(|(place, column)| {
+                let source = set.and_then(|set| set.get(column.name)).or_else(|| block.columns.get(column.name));
+                let named = matches!(column.name, "system" | "action");
+                (source.is_some() || named || column.required).then(|| (place, source.cloned()))
+            });
+            let mask = places.clone().filter(|(_, c)| columns.contains(&c.name)).fold(0, |mask, (n, _)| mask | 1 << n);
+            reported.push(Reported { block: index, action, mask, sources: sources.collect(), columns });
         }
     }
     let recognisers = file.recognise.list().into_iter().map(|r| recogniser(r, &defaults)).collect::<Result<_, _>>()?;
@@ -1178,6 +1216,11 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
         system: file.system.map(whole).transpose()?,
         out_of_scope,
         blocks,
+        can_show: ACTIONS
+            .iter()
+            .filter(|name| actions.iter().any(|action| action.action == Some(name)))
+            .map(|name| (*name).to_owned())
+            .collect(),
         actions,
         by_name,
         service_actors,
@@ -1186,13 +1229,26 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
         excerpt: file.excerpt,
         snapshot_in_name: file.snapshot_in_name.as_deref().map(pattern).transpose()?,
         keys: Vec::new(),
+        reported_at: Vec::new(),
         reported,
         sieve: Sieve::default(),
+        marks: Sieve::default(),
     };
+    let of = |index: usize, action| mapping.reported.iter().position(|of| of.block == index && of.action == action);
+    let of_block = |index| [None].into_iter().chain((0..mapping.actions.len()).map(Some)).map(move |a| of(index, a));
+    mapping.reported_at = (0..mapping.blocks.len()).map(|index| of_block(index).collect()).collect();
     mapping.keys = first_keys(&mapping);
     let mut sieve = Sieve::default();
     all_paths(&mapping).into_iter().for_each(|path| path.sieve(&mut sieve));
     mapping.sieve = sieve;
+    let mut marks = Sieve::default();
+    let mut paths: Vec<&Path> = mapping.unwrap.iter().collect();
+    for recogniser in &mapping.recognisers {
+        paths.extend(recogniser.all.iter().chain(&recogniser.any).chain(&recogniser.none));
+        Condition::all_paths(&recogniser.when, &mut paths);
+    }
+    paths.into_iter().for_each(|path| path.sieve(&mut marks));
+    mapping.marks = marks;
     Ok(mapping)
 }
 
@@ -1281,7 +1337,7 @@ fn columns(
     with_action: bool,
     defaults: &Defaults,
     breadth: Breadth,
-) -> Result<BTreeMap<&'static str, Source>, Fault> {
+) -> Result<BTreeMap<&'static str, Arc<Source>>, Fault> {
     let read = |name: &&'static str| table.column_at(breadth, name).is_some();
     let all = written
         .into_iter()
@@ -1300,7 +1356,7 @@ fn columns(
                         ),
                     )
                 })?;
-            Ok((known.name, source(written, Some(known), defaults)?))
+            Ok((known.name, Arc::new(source(written, Some(known), defaults)?)))
         })
         .collect::<Result<BTreeMap<_, _>, Fault>>()?;
     Ok(all.into_iter().filter(|(name, _)| read(name)).collect())

@@ -29,8 +29,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use accounting::{Fate, Input, RejectedRecord};
-pub use inventory::{Inventory, Recognised, SITE_MARKER};
-pub use read::{Reading, read_all};
+pub use inventory::{Inventory, Recognised, SITE_MARKER, Trust};
+pub use read::{Digest, Reading, read_all, read_hashing};
 
 /// Why reading stopped the run.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +65,9 @@ pub enum SourceError {
         /// The glob.
         glob: String,
     },
+    /// A file that was taken for one like its siblings by its name, and is not: all have to be looked at.
+    #[error("{}: it is not like the files whose names differ from its in digits alone\n  help: leave it out", .0.display())]
+    Unlike(PathBuf),
     /// A source mapping does not load.
     #[error("{0}")]
     Mapping(String),

@@ -38,7 +38,7 @@ pub(super) fn spelling(text: &str) -> String {
 }
 
 /// Does a text differ from its spelling in case alone? Most do not even in that.
-fn plain(text: &str) -> bool {
+pub(super) fn plain(text: &str) -> bool {
     !text.ends_with('.') && !text.bytes().fold(false, |other, b| other | !b.is_ascii_graphic())
 }
 
@@ -271,7 +271,7 @@ impl Source {
 }
 
 impl From {
-    fn paths(&self) -> Vec<&Path> {
+    pub(super) fn paths(&self) -> Vec<&Path> {
         match self {
             From::Path(path) => vec![path],
             From::Const(_) => Vec::new(),
@@ -289,7 +289,7 @@ impl From {
 }
 
 impl One {
-    fn bare(&self) -> bool {
+    pub(super) fn bare(&self) -> bool {
         self.split.is_empty()
             && self.decode.is_none()
             && self.pattern.is_none()
@@ -300,7 +300,7 @@ impl One {
             && self.nulls.is_empty()
     }
 
-    fn matched(&self, text: &str) -> Option<String> {
+    pub(super) fn matched(&self, text: &str) -> Option<String> {
         let Some(pattern) = &self.pattern else { return Some(self.around(text, None)) };
         let groups = pattern.captures(text)?;
         let group = groups.get(1).or_else(|| groups.get(0))?;
@@ -486,31 +486,25 @@ impl Condition {
                     || text.contains(';') && text.split(';').any(|t| list.contains(&spelling(t)))
             })
         };
-        let number = || text.as_deref().and_then(|text| text.parse::<f64>().ok());
         match test {
             Test::Present(presence) => {
                 // An object is there though it has no text.
                 let there =
                     text.is_some() || source.items(look).iter().any(|value| value.is_object() || value.is_array());
-                there == (*presence == Presence::There)
+                there == presence.is_there()
             }
             Test::Is(list) => among(list),
             Test::IsNot(list) => !among(list),
-            Test::Matches(pattern) => text.is_some_and(|text| pattern.is_match(&text)),
-            Test::MatchesNot(pattern) => !text.is_some_and(|text| pattern.is_match(&text)),
             // Two that are both missing are not known to be the same.
             Test::Same(other) => match (&text, look.text(other)) {
-                (Some(one), Some(other)) => one.to_lowercase() == other.to_lowercase(),
+                (Some(one), Some(other)) => same_text(one, &other),
                 _ => false,
             },
             Test::Differs(other) => match (&text, look.text(other)) {
-                (Some(one), Some(other)) => one.to_lowercase() != other.to_lowercase(),
+                (Some(one), Some(other)) => !same_text(one, &other),
                 _ => false,
             },
-            Test::Bits(bits) => text.as_deref().and_then(integer).is_some_and(|n| n & bits == *bits),
-            Test::BitsNot(bits) => text.as_deref().and_then(integer).is_some_and(|n| n & bits == 0),
-            Test::Above(least) => number().is_some_and(|n| n > *least),
-            Test::Below(most) => number().is_some_and(|n| n < *most),
+            test => test.of_text(text.as_deref()),
         }
     }
 
@@ -529,6 +523,38 @@ impl Condition {
     /// Every path of some conditions.
     pub(super) fn all_paths<'a>(conditions: &'a [Condition], out: &mut Vec<&'a Path>) {
         conditions.iter().for_each(|condition| condition.paths(out));
+    }
+}
+
+impl Presence {
+    pub(super) fn is_there(self) -> bool {
+        self == Presence::There
+    }
+}
+
+impl Test {
+    /// A test that looks at nothing but the text.
+    pub(super) fn of_text(&self, text: Option<&str>) -> bool {
+        let number = || text.and_then(|text| text.parse::<f64>().ok());
+        match self {
+            Test::Matches(pattern) => text.is_some_and(|text| pattern.is_match(text)),
+            Test::MatchesNot(pattern) => !text.is_some_and(|text| pattern.is_match(text)),
+            Test::Bits(bits) => text.and_then(integer).is_some_and(|n| n & bits == *bits),
+            Test::BitsNot(bits) => text.and_then(integer).is_some_and(|n| n & bits == 0),
+            Test::Above(least) => number().is_some_and(|n| n > *least),
+            Test::Below(most) => number().is_some_and(|n| n < *most),
+            Test::Present(_) | Test::Is(_) | Test::IsNot(_) | Test::Same(_) | Test::Differs(_) => {
+                unreachable!("these look at more than the text")
+            }
+        }
+    }
+}
+
+/// The same but for case.
+pub(super) fn same_text(one: &str, other: &str) -> bool {
+    match one.is_ascii() && other.is_ascii() {
+        true => one.eq_ignore_ascii_case(other),
+        false => one.to_lowercase() == other.to_lowercase(),
     }
 }
 

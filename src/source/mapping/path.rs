@@ -15,12 +15,12 @@ const TEXT_IN_TEXT: usize = 8;
 /// Keys from the root of a record, or from the element at hand.
 #[derive(Debug, Clone)]
 pub(super) struct Path {
-    root: Root,
-    steps: Vec<Step>,
+    pub root: Root,
+    pub steps: Vec<Step>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Root {
+pub(super) enum Root {
     Record,
     /// `@`: the element of the innermost `each`.
     Item,
@@ -31,7 +31,7 @@ enum Root {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Key(String),
     /// `*`: every member of an object.
     Any,
@@ -44,7 +44,7 @@ enum Step {
 }
 
 #[derive(Debug, Clone)]
-enum Says {
+pub(super) enum Says {
     Is(Vec<String>),
     IsNot(Vec<String>),
     Matches(Pattern),

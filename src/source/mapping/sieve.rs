@@ -13,6 +13,8 @@ pub(super) struct Sieve {
     /// Everything below is kept.
     whole: bool,
     members: Vec<(String, Sieve)>,
+    /// Bit of a length: some member's name is so long; those of 63 and more share a bit.
+    lengths: u64,
 }
 
 impl Sieve {
@@ -20,6 +22,7 @@ impl Sieve {
     pub(super) fn keep(&mut self) {
         self.whole = true;
         self.members.clear();
+        self.lengths = 0;
     }
 
     /// What is kept of a member; null where all is kept anyway.
@@ -29,6 +32,7 @@ impl Sieve {
         }
         let at = self.at(key).unwrap_or_else(|| {
             self.members.push((key.to_owned(), Sieve::default()));
+            self.lengths |= 1 << key.len().min(63);
             self.members.len() - 1
         });
         Some(&mut self.members[at].1)
@@ -37,6 +41,20 @@ impl Sieve {
     /// Paths find members whatever their case.
     fn at(&self, key: &str) -> Option<usize> {
         self.members.iter().position(|(name, _)| name.eq_ignore_ascii_case(key))
+    }
+
+    /// Is everything kept?
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// What is kept of a member of this name, and its place among those that are; null where nothing is.
+    pub(super) fn find(&self, key: &[u8]) -> Option<(usize, &Sieve)> {
+        if self.lengths >> key.len().min(63) & 1 == 0 {
+            return None;
+        }
+        let at = self.members.iter().position(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key))?;
+        Some((at, &self.members[at].1))
     }
 
     /// Reads a record.
