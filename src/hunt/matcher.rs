@@ -3,7 +3,7 @@
 //! Every condition answers yes, no or not known. What is not known matches nothing; it is counted, with the pattern, the
 //! step and what was asked, so that "nothing found" is never said of what could not be seen.
 //!
-//! What a condition asks of the past is laid down first ([`Past`]); after that no pattern needs another, and within one no
+//! What a condition asks of the past is laid down first (`Past`); after that no pattern needs another, and within one no
 //! value of the fields that join its steps needs another: each is followed on whatever thread is free. An event is looked at
 //! once for each step that names its action, however much else the same executor or address did.
 
