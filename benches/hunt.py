@@ -16,9 +16,10 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import time
+
+from lines import measured
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 START = 1_780_272_000  # 2026-06-01T00:00:00Z
@@ -113,16 +114,6 @@ def generate(folder, events, share, entra_share, short):
             if b % 10 == 0:
                 directory.write(entra("Reset password (by admin)", instant(START + SPAN * b // blocks), n, "desk", f"p{rng.randrange(people)}", "192.0.2.1"))
     return n, resets
-
-
-def measured(command):
-    """Seconds, peak megabytes, and what was printed."""
-    started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
-        said = child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    return time.perf_counter() - started, usage.ru_maxrss / 1024, said, child.returncode
 
 
 def main():

@@ -20,7 +20,8 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
+
+from lines import measured
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EVERYDAY = ["GetObject", "DescribeInstances", "AssumeRole", "ListBuckets", "PutObject", "Decrypt", "GetCallerIdentity", "DescribeVolumes"]
@@ -92,15 +93,11 @@ def measure(regrant, out, objects=20_000, runs=5, inflate=None):
         for name, digest in (("regrant, no digest", "none"), ("regrant, SHA-256", "sha256")):
             report = f"{out}/objects-report"
             command = [regrant, "audit", folder, "--as-of", "2026-10-05", "-o", report, "-q", "--input-hash", digest]
-            started = time.perf_counter()
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
-                said = child.stdout.read()
-                _, status, usage = os.wait4(child.pid, 0)
-                child.returncode = os.waitstatus_to_exitcode(status)
-            if child.returncode not in (0, 3):
+            seconds, megabytes, said, code = measured(command)
+            if code not in (0, 3):
                 raise Missing(f"regrant failed: {said}")
-            times[name].append(time.perf_counter() - started)
-            peak = max(peak, usage.ru_maxrss / 1024)
+            times[name].append(seconds)
+            peak = max(peak, megabytes)
         inputs = json.load(open(f"{report}/assessment.json"))["inputs"]
         assert sum(i["read"] for i in inputs) == objects * RECORDS and not any(i["rejected"] for i in inputs)
     medians = {name: statistics.median(all_of) for name, all_of in times.items()}

@@ -98,6 +98,15 @@ impl Values {
         }
     }
 
+    /// How many of them are none.
+    fn missing(&self) -> usize {
+        match self {
+            Values::Text(v) => v.iter().filter(|x| **x == EMPTY).count(),
+            Values::Time(v) => v.iter().filter(|x| **x == NULL).count(),
+            Values::Code(v) => v.iter().filter(|x| **x == 0).count(),
+        }
+    }
+
     fn reserve(&mut self, len: usize, coming: usize) {
         match self {
             Values::Text(v) => reserve(v, len, coming),
@@ -441,20 +450,11 @@ impl Builder {
                 Values::Text(self.each(column, ty, fields, texts, EMPTY, |value| value as TextId)?)
             }
         };
-        let empty = match &values {
-            Values::Text(v) => v.iter().all(|x| *x == EMPTY),
-            Values::Time(v) => v.iter().all(|x| *x == NULL),
-            Values::Code(v) => v.iter().all(|x| *x == 0),
-        };
-        let lacking = match &values {
-            Values::Text(v) => v.contains(&EMPTY),
-            Values::Time(v) => v.contains(&NULL),
-            Values::Code(v) => v.contains(&0),
-        };
-        if !lacking {
+        let missing = values.missing();
+        if missing == 0 {
             self.set |= 1 << column;
         }
-        if !empty {
+        if missing < room {
             self.rows.columns[column] = values;
         }
         Ok(())
@@ -543,8 +543,7 @@ impl Builder {
 
     /// The first required column that the pending row lacks.
     pub fn lacks(&self) -> Option<&'static str> {
-        let lacking = self.required & !self.set;
-        (lacking != 0).then(|| self.rows.table.columns()[lacking.trailing_zeros() as usize].name)
+        self.lacks_beside(0)
     }
 
     /// The same, were the columns of `coming` (a bit a column) set as well.

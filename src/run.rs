@@ -378,21 +378,20 @@ fn read_taken(
     let stamps: Vec<Stamp> = disks.iter().map(|path| stamp(path)).collect();
     // Members of archives are hashed after they were read: none of them may go before.
     let scratch = inventory.scratch.clone();
-    let how = input_hash;
     // A file is hashed by one thread. One that is much of the input would be waited for, unless it is begun with and asked for last;
     // the others are hashed while rows are settled. On one thread nothing is gained by that.
     let largest = inventory.files.iter().enumerate().max_by_key(|(i, f)| (f.bytes, std::cmp::Reverse(*i)));
     let most = largest.filter(|(_, f)| f.bytes > (total / 4).max(ALONE)).map(|(i, _)| i);
-    let most = most.filter(|_| how != InputHash::None && rayon::current_num_threads() > 1);
+    let most = most.filter(|_| input_hash != InputHash::None && rayon::current_num_threads() > 1);
     let coming = most.map(|i| {
         let (path, scratch) = (disks[i].clone(), scratch.clone());
         let work = move || {
             let _scratch = scratch;
-            hash(&path, how)
+            hash(&path, input_hash)
         };
         (i, std::thread::spawn(work))
     });
-    let digest = |bytes: &[u8]| digest(bytes, how);
+    let digest = |bytes: &[u8]| digest(bytes, input_hash);
     let reading = source::read_hashing(inventory, config, &tell, &digest)?;
     let mut known = reading.digests.clone();
     known.resize(disks.len(), None);
@@ -403,13 +402,13 @@ fn read_taken(
             let mut rest: Vec<(usize, &mut Option<String>)> =
                 known.iter_mut().enumerate().filter(|(i, known)| known.is_none() && Some(*i) != most).collect();
             rest.par_iter_mut().try_for_each(|(i, known)| {
-                **known = hash(&disks[*i], how)?;
+                **known = hash(&disks[*i], input_hash)?;
                 Ok(())
             })
         },
     );
     rest?;
-    let watched = match how {
+    let watched = match input_hash {
         InputHash::None => Vec::new(),
         InputHash::Sha256 | InputHash::Blake3 => disks.into_iter().zip(stamps).collect(),
     };
