@@ -17,6 +17,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use regex::Regex;
 use serde_json::Value;
 use sha2::Sha256;
+use smol_str::SmolStr;
 
 use crate::report::model::{Assessment, DataQuality, Finding, IdentityStory, Rejected, Subject};
 use crate::table::{credential, event};
@@ -203,7 +204,7 @@ pub fn redact(parts: Parts<'_>, with: &Pseudonyms, is_known: &dyn Fn(&str) -> bo
     for finding in parts.findings.iter_mut() {
         let before = finding.because.clone();
         redaction.finding(finding);
-        sentences.insert(before, finding.because.clone());
+        sentences.insert(before.to_string(), finding.because.to_string());
     }
     for rejected in parts.rejected.iter_mut() {
         rejected.file = with.without_addresses(&rejected.file);
@@ -213,7 +214,7 @@ pub fn redact(parts: Parts<'_>, with: &Pseudonyms, is_known: &dyn Fn(&str) -> bo
         for text in [&mut subject.subject, &mut subject.target, &mut subject.identity] {
             *text = with.of(text);
         }
-        redaction.facts(&mut subject.facts);
+        redaction.facts(subject.facts.iter_mut().map(|(name, value)| (name.as_str(), value)));
         for source in subject.sources.values_mut() {
             *source = with.without_addresses(source);
         }
@@ -231,7 +232,7 @@ struct Redaction<'a> {
 
 impl Redaction<'_> {
     fn finding(&self, finding: &mut Finding) {
-        let mut names: Vec<String> = [
+        let mut names: Vec<SmolStr> = [
             &finding.target,
             &finding.executor,
             &finding.approver,
@@ -246,10 +247,11 @@ impl Redaction<'_> {
         .collect();
         // The longest first: a short name may be part of a long one.
         names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+        let mut because = finding.because.to_string();
         for name in names {
-            finding.because = whole_words(&finding.because, &name, &self.with.of(&name));
+            because = whole_words(&because, &name, &self.with.of(&name));
         }
-        finding.because = self.sentence(&finding.because);
+        finding.because = self.sentence(&because).into();
         for text in [
             &mut finding.subject,
             &mut finding.target,
@@ -259,17 +261,17 @@ impl Redaction<'_> {
             &mut finding.approver,
             &mut finding.ticket,
         ] {
-            *text = self.with.of(text);
+            *text = self.with.of(text).into();
         }
-        finding.finding_id = self.with.finding_id(&finding.finding_id);
-        finding.source_file = self.with.without_addresses(&finding.source_file);
-        self.facts(&mut finding.evidence);
+        finding.finding_id = self.with.finding_id(&finding.finding_id).into();
+        finding.source_file = self.with.without_addresses(&finding.source_file).into();
+        self.facts(finding.evidence.iter_mut());
     }
 
-    fn facts(&self, facts: &mut BTreeMap<String, Value>) {
+    fn facts<'f>(&self, facts: impl Iterator<Item = (&'f str, &'f mut Value)>) {
         for (name, value) in facts {
             if let Value::String(text) = value
-                && !PLAIN_FACTS.contains(&name.as_str())
+                && !PLAIN_FACTS.contains(&name)
             {
                 *text = self.with.of(text);
             }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use polars::prelude::{BooleanChunked, NamedFrom, PlSmallStr, Series};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 
 use super::framework::{Framework, Requirement};
 use super::marks::{Bits, Known, Mark, Marks, Scope, all, both, ones};
@@ -24,6 +25,7 @@ use crate::fact::{
     CredentialCompute, CredentialSubject, Fact, Registry, ResetCompute, ResetSubject, Value, World, credential_fact,
     credential_facts, policy_unit, record, reset_fact, reset_facts, revocation,
 };
+use crate::report::evidence::Evidence;
 use crate::report::model::{Counts, Finding, State as FindingState, Subject};
 use crate::table::{credential, event};
 use crate::text::EMPTY;
@@ -137,19 +139,19 @@ trait Block {
 
 /// The columns of a finding that come from its subject.
 struct Described {
-    subject: String,
-    system: String,
+    subject: SmolStr,
+    system: SmolStr,
     at: Option<i64>,
-    action: String,
-    target: String,
+    action: SmolStr,
+    target: SmolStr,
     key: crate::identity::Key,
-    identity: String,
-    identity_name: String,
-    tier: String,
-    executor: String,
-    approver: String,
-    ticket: String,
-    source_file: String,
+    identity: SmolStr,
+    identity_name: SmolStr,
+    tier: SmolStr,
+    executor: SmolStr,
+    approver: SmolStr,
+    ticket: SmolStr,
+    source_file: SmolStr,
     source_record: u64,
 }
 
@@ -198,11 +200,11 @@ fn place(world: &World<'_>, file: u32, record: u32) -> String {
     format!("{}:{record}", world.settled.inputs[file as usize].path)
 }
 
-fn identity_texts(world: &World<'_>, id: Option<u32>) -> (String, String) {
+fn identity_texts(world: &World<'_>, id: Option<u32>) -> (SmolStr, SmolStr) {
     let texts = &world.settled.texts;
     id.map_or_else(Default::default, |id| {
         let identity = &world.register.identities[id as usize];
-        (texts.get(identity.id).to_owned(), texts.get(identity.name).to_owned())
+        (texts.get(identity.id).into(), texts.get(identity.name).into())
     })
 }
 
@@ -212,22 +214,22 @@ impl Block for Resets<'_> {
     fn describe(&self, i: usize) -> Described {
         let s = &self.0[i];
         let (world, events) = (s.world, &s.world.settled.events);
-        let text = |column: usize| world.settled.texts.get(events.text(column, s.row)).to_owned();
+        let text = |column: usize| SmolStr::new(world.settled.texts.get(events.text(column, s.row)));
         let (identity, identity_name) = identity_texts(world, s.identity);
         Described {
             subject: text(event::EVENT_ID),
             system: text(event::SYSTEM),
             at: Some(s.at),
-            action: event::ACTIONS[events.code(event::ACTION, s.row) as usize - 1].to_owned(),
+            action: SmolStr::new_static(event::ACTIONS[events.code(event::ACTION, s.row) as usize - 1]),
             target: text(event::TARGET),
             key: s.key,
             identity,
             identity_name,
-            tier: s.tier.unwrap_or_default().to_owned(),
+            tier: SmolStr::new_static(s.tier.unwrap_or_default()),
             executor: text(event::EXECUTOR),
-            approver: world.settled.texts.get(record::approver(s).0).to_owned(),
-            ticket: world.settled.texts.get(record::ticket_text(s)).to_owned(),
-            source_file: world.settled.inputs[events.file[s.row] as usize].path.clone(),
+            approver: world.settled.texts.get(record::approver(s).0).into(),
+            ticket: world.settled.texts.get(record::ticket_text(s)).into(),
+            source_file: world.settled.inputs[events.file[s.row] as usize].path.as_str().into(),
             source_record: u64::from(events.record[s.row]),
         }
     }
@@ -279,22 +281,22 @@ impl Block for Credentials<'_> {
     fn describe(&self, i: usize) -> Described {
         let s = &self.0[i];
         let (world, rows) = (s.world, &s.world.settled.credentials);
-        let text = |column: usize| world.settled.texts.get(rows.text(column, s.row)).to_owned();
+        let text = |column: usize| SmolStr::new(world.settled.texts.get(rows.text(column, s.row)));
         let (identity, identity_name) = identity_texts(world, s.identity);
         Described {
             subject: text(credential::CREDENTIAL_ID),
             system: text(credential::SYSTEM),
             at: None,
-            action: String::new(),
+            action: SmolStr::default(),
             target: text(credential::IDENTITY),
             key: s.key,
             identity,
             identity_name,
-            tier: s.tier.unwrap_or_default().to_owned(),
-            executor: String::new(),
-            approver: String::new(),
-            ticket: String::new(),
-            source_file: world.settled.inputs[rows.file[s.row] as usize].path.clone(),
+            tier: SmolStr::new_static(s.tier.unwrap_or_default()),
+            executor: SmolStr::default(),
+            approver: SmolStr::default(),
+            ticket: SmolStr::default(),
+            source_file: world.settled.inputs[rows.file[s.row] as usize].path.as_str().into(),
             source_record: u64::from(rows.record[s.row]),
         }
     }
@@ -447,9 +449,9 @@ fn column_of<'f>(f: &'f Finding, name: &str) -> &'f str {
 }
 
 /// First 16 hex digits of SHA-256 of check, subject kind, folded system and subject joined by line feeds.
-pub fn finding_id(check: &str, kind: SubjectKind, system: &str, subject: &str) -> String {
+pub fn finding_id(check: &str, kind: SubjectKind, system: &str, subject: &str) -> SmolStr {
     let text = format!("{check}\n{}\n{}\n{subject}", kind.as_str(), crate::text::fold(system));
-    hex::encode(Sha256::digest(text.as_bytes()))[..16].to_owned()
+    SmolStr::new(hex::encode(&Sha256::digest(text.as_bytes())[..8]))
 }
 
 impl<'j> Judge<'j> {
@@ -558,7 +560,8 @@ impl<'j> Judge<'j> {
             return;
         }
         let (severity, escalation) = self.severities(check, columns);
-        let evidence = check.facts(self.registry);
+        let id = SmolStr::new(&check.id);
+        let facts: Arc<[SmolStr]> = check.facts(self.registry).into_iter().map(SmolStr::from).collect();
         let requirements: Arc<[String]> =
             self.requirements.get(&check.id).map(|r| r.as_slice().into()).unwrap_or_default();
         let mut found: Vec<Found> = rows
@@ -571,14 +574,14 @@ impl<'j> Judge<'j> {
                 };
                 let mut finding = Finding {
                     finding_id: finding_id(&check.id, B::KIND, &d.system, &d.subject),
-                    check: check.id.clone(),
-                    control: check.control.id().to_owned(),
+                    check: id.clone(),
+                    control: SmolStr::new_static(check.control.id()),
                     severity,
                     state: FindingState::Open,
-                    subject_kind: B::KIND.as_str().to_owned(),
+                    subject_kind: SmolStr::new_static(B::KIND.as_str()),
                     subject: d.subject,
                     system: d.system,
-                    occurred_at: d.at.map(time::format_instant).unwrap_or_default(),
+                    occurred_at: d.at.map(|at| SmolStr::from(time::format_instant(at))).unwrap_or_default(),
                     action: d.action,
                     target: d.target,
                     identity: d.identity,
@@ -587,18 +590,15 @@ impl<'j> Judge<'j> {
                     executor: d.executor,
                     approver: d.approver,
                     ticket: d.ticket,
-                    because: String::new(),
-                    evidence: evidence
-                        .iter()
-                        .map(|name| (name.clone(), block.value(name, i).map_or(Value::Null, |v| v.0).json()))
-                        .collect(),
+                    because: SmolStr::default(),
+                    evidence: Evidence::of(&facts, |name| block.value(name, i).map_or(Value::Null, |v| v.0).json()),
                     requirements: requirements.clone(),
                     source_file: d.source_file,
                     source_record: d.source_record,
-                    waiver: String::new(),
+                    waiver: SmolStr::default(),
                     contextual: Arc::default(),
                 };
-                finding.because = check.because.render(&mut |name| self.say(block, i, &finding, name));
+                finding.because = check.because.render(&mut |name| self.say(block, i, &finding, name)).into();
                 Found { finding, at: d.at, key: d.key }
             })
             .collect();
@@ -636,7 +636,7 @@ impl<'j> Judge<'j> {
                 *out.waived_by_check.entry((w, check.id.clone())).or_default() += 1;
                 if waiver.state == State::Active && f.finding.state == FindingState::Open {
                     f.finding.state = FindingState::Waived;
-                    f.finding.waiver = waiver.rule.id.clone();
+                    f.finding.waiver = SmolStr::new(&waiver.rule.id);
                     out.waivers[w].1 += 1;
                 }
             }
@@ -757,11 +757,11 @@ impl<'j> Judge<'j> {
             };
             out.subjects.push(Subject {
                 subject_kind: B::KIND.as_str().to_owned(),
-                subject: d.subject,
-                system: d.system,
+                subject: d.subject.into(),
+                system: d.system.into(),
                 occurred_at: d.at.map(time::format_instant).unwrap_or_default(),
-                target: d.target,
-                identity: d.identity,
+                target: d.target.into(),
+                identity: d.identity.into(),
                 facts: block.facts(i),
                 verdicts: self.catalogue.checks.iter().enumerate().filter_map(verdict).collect(),
                 sources: block.sources(i),

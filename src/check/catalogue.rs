@@ -206,13 +206,14 @@ impl Sentence {
 
     /// The sentence with its placeholders filled; `value` is asked for `name` or `:name`.
     pub fn render(&self, value: &mut dyn FnMut(&str) -> String) -> String {
-        self.parts
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => text.clone(),
-                Part::Placeholder(name) => value(name),
-            })
-            .collect()
+        let mut sentence = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => sentence.push_str(text),
+                Part::Placeholder(name) => sentence.push_str(&value(name)),
+            }
+        }
+        sentence
     }
 }
 

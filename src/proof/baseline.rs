@@ -44,7 +44,7 @@ pub fn against(report: &Kept, assessment: &Assessment, findings: &[Finding]) -> 
             }
             None => {
                 *new.entry(f.severity).or_default() += 1;
-                new_findings.push(f.finding_id.clone());
+                new_findings.push(f.finding_id.to_string());
             }
         }
     }

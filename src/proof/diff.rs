@@ -94,7 +94,7 @@ pub fn changes(previous: &Kept, later: &Later<'_>) -> Result<Changes, ProofError
                 };
                 let (cause, why) = judge.waived(waiver);
                 let entry = change(kind, cause, why, now, Some(then.severity));
-                findings.push(Change { waiver: waiver.clone(), ..entry });
+                findings.push(Change { waiver: waiver.to_string(), ..entry });
             }
         }
     }
@@ -163,7 +163,7 @@ pub(super) fn comparable(previous: &Kept, later: &Assessment) -> Result<(), Proo
 }
 
 fn key(finding: &Finding) -> SubjectKey {
-    (finding.subject_kind.clone(), finding.system.clone(), finding.subject.clone())
+    (finding.subject_kind.to_string(), finding.system.to_string(), finding.subject.to_string())
 }
 
 fn order(change: &Change) -> (ChangeKind, Severity, &str, &str, &str, &str) {
@@ -175,17 +175,17 @@ fn change(kind: ChangeKind, cause: Cause, why: String, finding: &Finding, before
         kind,
         cause,
         why,
-        finding_id: finding.finding_id.clone(),
-        check: finding.check.clone(),
+        finding_id: finding.finding_id.to_string(),
+        check: finding.check.to_string(),
         severity: finding.severity,
         severity_before: before,
-        subject_kind: finding.subject_kind.clone(),
-        subject: finding.subject.clone(),
-        system: finding.system.clone(),
-        occurred_at: finding.occurred_at.clone(),
-        target: finding.target.clone(),
-        because: finding.because.clone(),
-        waiver: finding.waiver.clone(),
+        subject_kind: finding.subject_kind.to_string(),
+        subject: finding.subject.to_string(),
+        system: finding.system.to_string(),
+        occurred_at: finding.occurred_at.to_string(),
+        target: finding.target.to_string(),
+        because: finding.because.to_string(),
+        waiver: finding.waiver.to_string(),
     }
 }
 
@@ -274,7 +274,7 @@ impl<'a> Judge<'a> {
         let Some(subject) = self.subject(then) else {
             return (ChangeKind::LeftPopulation, Cause::World, "its record is not in the inputs any more".to_owned());
         };
-        let (kind, mut why) = match subject.verdicts.get(&then.check).map(String::as_str) {
+        let (kind, mut why) = match subject.verdicts.get(then.check.as_str()).map(String::as_str) {
             Some("pass") => (ChangeKind::Fixed, "it is judged, and passes".to_owned()),
             Some("indeterminate") => {
                 let missing: Vec<&str> = facts_of(&check.fails, &check.applies)

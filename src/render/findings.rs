@@ -3,7 +3,6 @@
 //! The CSV is for spreadsheets and comes guarded (a leading `'` disarms what would be a formula); the exact text of
 //! every field is in `findings.jsonl`.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use hashbrown::HashMap;
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use super::{Fault, scan};
 use crate::check::Severity;
+use crate::report::evidence::Evidence;
 use crate::report::model::{Finding, State};
 
 /// Rows of text as CSV, written as every CSV of ours is: a cell that a spreadsheet would take for a formula is guarded.
@@ -233,7 +233,7 @@ fn json_texts(bytes: &mut Vec<u8>, texts: &[String]) {
     bytes.push(b']');
 }
 
-fn json_evidence(bytes: &mut Vec<u8>, evidence: &BTreeMap<String, Value>) -> Result<(), Fault> {
+fn json_evidence(bytes: &mut Vec<u8>, evidence: &Evidence) -> Result<(), Fault> {
     bytes.push(b'{');
     for (position, (name, value)) in evidence.iter().enumerate() {
         if position > 0 {
@@ -416,6 +416,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use serde_json::json;
+    use smol_str::SmolStr;
 
     use super::*;
 
@@ -437,7 +438,7 @@ pub(super) mod tests {
 
     /// A finding that carries `text` wherever text can stand.
     pub fn finding(text: &str, number: u64) -> Finding {
-        let t = || text.to_owned();
+        let t = || SmolStr::new(text);
         Finding {
             finding_id: t(),
             check: t(),
@@ -457,12 +458,8 @@ pub(super) mod tests {
             approver: t(),
             ticket: t(),
             because: t(),
-            evidence: BTreeMap::from([
-                ("zeta".to_owned(), json!(text)),
-                (text.to_owned(), Value::Null),
-                ("alpha".to_owned(), json!(1.5)),
-            ]),
-            requirements: [t(), "nist-csf:PR.AA-01".to_owned()].into(),
+            evidence: [("zeta", json!(text)), (text, Value::Null), ("alpha", json!(1.5))].into_iter().collect(),
+            requirements: [text.to_owned(), "nist-csf:PR.AA-01".to_owned()].into(),
             source_file: t(),
             source_record: number,
             waiver: t(),
@@ -510,7 +507,7 @@ pub(super) mod tests {
                     "state" => assert_eq!(cell, "waived"),
                     "source_record" => assert_eq!(cell, finding.source_record.to_string()),
                     "evidence" => {
-                        let back: BTreeMap<String, Value> = serde_json::from_str(cell).expect("JSON");
+                        let back: Evidence = serde_json::from_str(cell).expect("JSON");
                         assert_eq!(back, finding.evidence, "evidence keeps even NUL, as an escape");
                     }
                     "requirements" => assert!(cell.ends_with(";nist-csf:PR.AA-01")),

@@ -159,7 +159,7 @@ fn results(assessment: &Assessment, check: &CheckResult, findings: &[&Finding]) 
 }
 
 fn failed(assessment: &Assessment, finding: &Finding) -> Value {
-    let start = if finding.occurred_at.is_empty() { &assessment.run.as_of } else { &finding.occurred_at };
+    let start = if finding.occurred_at.is_empty() { assessment.run.as_of.as_str() } else { &finding.occurred_at };
     let waived = match finding.state {
         State::Open => String::new(),
         State::Waived => format!(" (waived by {})", finding.waiver),

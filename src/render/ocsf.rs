@@ -169,7 +169,7 @@ fn compliance(
     }
     let of_requirement = |(framework, requirement): &&(&FrameworkResult, &RequirementResult)| {
         // Evidence that bears on a requirement without being counted for it is not its failure.
-        let direct = requirement.direct.contains(&finding.check);
+        let direct = requirement.direct.iter().any(|id| *id == finding.check);
         let reference = format!("{}:{}", framework.id, requirement.id);
         let (status_id, status) = match direct {
             _ if finding.contextual.contains(&reference) => (99, "Context only"),

@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn hostile_text_reads_back_as_it_was() {
         let mut findings: Vec<Finding> = HOSTILE.iter().zip(1..).map(|(text, number)| finding(text, number)).collect();
-        findings[3].occurred_at = "2026-08-12T13:05:00.25Z".to_owned();
+        findings[3].occurred_at = "2026-08-12T13:05:00.25Z".into();
         findings[4].requirements = std::sync::Arc::default();
         let reader = reader_of(&findings);
         let schema = reader.metadata().file_metadata().schema();

@@ -917,25 +917,25 @@ fn story(
         }
         None => {
             let text = key - world.register.identities.len() as Key;
-            out.name = findings.first().map_or_else(|| texts.get(text).to_owned(), |f| f.finding.target.clone());
+            out.name = findings.first().map_or_else(|| texts.get(text).to_owned(), |f| f.finding.target.to_string());
         }
     }
     // Most severe first, then the earliest: what the story is about.
     let mut ordered: Vec<&&Found> = findings.iter().filter(|f| f.finding.state == State::Open).collect();
     ordered.sort_by_key(|f| (f.finding.severity, f.at.unwrap_or(i64::MAX), &f.finding.check, &f.finding.subject));
     if let Some(worst) = ordered.first() {
-        out.tier = worst.finding.tier.clone();
+        out.tier = worst.finding.tier.to_string();
         out.since = ordered
             .iter()
             .filter(|f| f.finding.severity == worst.finding.severity)
             .filter_map(|f| f.at)
             .min()
             .map(time::format_instant);
-        out.story = worst.finding.because.clone();
+        out.story = worst.finding.because.to_string();
         let remedy = work.catalogue.get(&worst.finding.check).map_or("", |c| c.remedy.as_str());
         out.next_step = first_sentence(remedy);
     }
-    out.findings = findings.iter().map(|f| f.finding.finding_id.clone()).collect();
+    out.findings = findings.iter().map(|f| f.finding.finding_id.to_string()).collect();
     out.timeline_omitted = timeline.len().saturating_sub(TIMELINE) as u64;
     out.timeline = around(timeline, findings);
     out

@@ -2,5 +2,6 @@
 
 pub mod build;
 pub mod coverage;
+pub mod evidence;
 pub mod model;
 pub mod plan;

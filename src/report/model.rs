@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use smol_str::SmolStr;
 
+use super::evidence::Evidence;
 pub use crate::check::Severity;
 
 /// The version of `assessment.json`'s schema; it grows when a field changes meaning or goes away.
@@ -844,52 +846,52 @@ pub struct Baseline {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// First 16 hex digits of SHA-256 of check, subject_kind, folded system and subject joined by line feeds.
-    pub finding_id: String,
+    pub finding_id: SmolStr,
     /// The check.
-    pub check: String,
+    pub check: SmolStr,
     /// Its control.
-    pub control: String,
+    pub control: SmolStr,
     /// After escalation.
     pub severity: Severity,
     /// Open, or accepted by a waiver in force.
     pub state: State,
     /// `reset` or `credential`.
-    pub subject_kind: String,
+    pub subject_kind: SmolStr,
     /// `event_id` or `credential_id`.
-    pub subject: String,
+    pub subject: SmolStr,
     /// Folded.
-    pub system: String,
+    pub system: SmolStr,
     /// RFC 3339 UTC; empty for credentials.
-    pub occurred_at: String,
+    pub occurred_at: SmolStr,
     /// Empty for credentials.
-    pub action: String,
+    pub action: SmolStr,
     /// As in the source.
-    pub target: String,
+    pub target: SmolStr,
     /// Person or workload id; empty when unresolved.
-    pub identity: String,
+    pub identity: SmolStr,
     /// Its name; empty when unresolved or nameless.
-    pub identity_name: String,
+    pub identity_name: SmolStr,
     /// Empty when unknown.
-    pub tier: String,
+    pub tier: SmolStr,
     /// As in the source.
-    pub executor: String,
+    pub executor: SmolStr,
     /// The one that counts, from the event or its ticket.
-    pub approver: String,
+    pub approver: SmolStr,
     /// The one that counts.
-    pub ticket: String,
+    pub ticket: SmolStr,
     /// The sentence.
-    pub because: String,
+    pub because: SmolStr,
     /// Fact → value, keys sorted; null is "not reported".
-    pub evidence: BTreeMap<String, Value>,
+    pub evidence: Evidence,
     /// `framework:id`.
     #[serde(with = "shared")]
     pub requirements: Arc<[String]>,
     /// Input path of the record that carries it.
-    pub source_file: String,
+    pub source_file: SmolStr,
     /// 1-based record number.
     pub source_record: u64,
     /// Id of the waiver that accepts it; empty when open.
-    pub waiver: String,
+    pub waiver: SmolStr,
     /// Of `requirements`, those whose scope leaves this subject out: context, never counted. Empty when none is; not a
     /// column of `findings.csv`.
     #[serde(default, skip_serializing_if = "<[String]>::is_empty", with = "shared")]

@@ -166,7 +166,7 @@ fn would_pass(finding: &Finding, assessment: &Assessment, report: &Path) -> Resu
     let mut out = String::new();
     // A report that is only half there can still be explained.
     let Ok(kept) = Kept::open(report) else { return Ok(out) };
-    let key = (finding.subject_kind.clone(), finding.system.clone(), finding.subject.clone());
+    let key = (finding.subject_kind.to_string(), finding.system.to_string(), finding.subject.to_string());
     let Some(subjects) = kept.subjects_of(&std::collections::BTreeSet::from([key]))? else {
         heading(&mut out, "What would have made it pass");
         out.push_str(&wrapped("Not known: the report keeps no facts (audit with `--subjects always`).", 2));
@@ -239,29 +239,29 @@ fn tell(finding: &Finding, assessment: &Assessment) -> String {
     let state =
         if finding.waiver.is_empty() { "open".to_owned() } else { format!("accepted by waiver {}", finding.waiver) };
     let place = if finding.source_record == 0 {
-        finding.source_file.clone()
+        finding.source_file.to_string()
     } else {
         format!("{}, record {}", finding.source_file, finding.source_record)
     };
     let identity = match (finding.identity.is_empty(), finding.identity_name.is_empty()) {
         (true, _) => String::new(),
-        (false, true) => finding.identity.clone(),
+        (false, true) => finding.identity.to_string(),
         (false, false) => format!("{} ({})", finding.identity_name, finding.identity),
     };
     let rows: Vec<Vec<String>> = [
         ("check", format!("{} ({title})", finding.check)),
         ("severity", finding.severity.to_string()),
         ("state", state),
-        (finding.subject_kind.as_str(), finding.subject.clone()),
-        ("system", finding.system.clone()),
-        ("at", finding.occurred_at.clone()),
-        ("action", finding.action.clone()),
-        ("target", finding.target.clone()),
+        (finding.subject_kind.as_str(), finding.subject.to_string()),
+        ("system", finding.system.to_string()),
+        ("at", finding.occurred_at.to_string()),
+        ("action", finding.action.to_string()),
+        ("target", finding.target.to_string()),
         ("identity", identity),
-        ("tier", finding.tier.clone()),
-        ("executor", finding.executor.clone()),
-        ("approver", finding.approver.clone()),
-        ("ticket", finding.ticket.clone()),
+        ("tier", finding.tier.to_string()),
+        ("executor", finding.executor.to_string()),
+        ("approver", finding.approver.to_string()),
+        ("ticket", finding.ticket.to_string()),
         ("source", place),
     ]
     .into_iter()
@@ -273,8 +273,8 @@ fn tell(finding: &Finding, assessment: &Assessment) -> String {
     heading(&mut out, "Evidence");
     let docs = docs(&finding.subject_kind);
     let mut rows = Vec::new();
-    for (name, value) in &finding.evidence {
-        let (unit, doc) = docs.get(name.as_str()).copied().unwrap_or((Unit::None, ""));
+    for (name, value) in finding.evidence.iter() {
+        let (unit, doc) = docs.get(name).copied().unwrap_or((Unit::None, ""));
         rows.push(vec![shown(name), shown(&words(value, unit)), doc.to_owned()]);
     }
     out.push_str(&columns(&rows, 2));

@@ -505,12 +505,12 @@ fn a_hundred_thousand_findings_open_and_are_searched_at_once() {
             let mut f = report.findings[i % own].clone();
             // As different from each other as real ones are.
             let mark = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            f.finding_id = format!("{mark:016x}");
-            f.subject = format!("{}-{:08x}", f.subject, mark >> 32);
-            f.identity = format!("E{:06}", mark % 20_000);
-            f.identity_name = format!("Person {:06}", mark % 20_000);
-            f.target = format!("user{}@corp.example", mark % 20_000);
-            f.because = f.because.replace(".example", &format!("{}.example", mark % 20_000));
+            f.finding_id = format!("{mark:016x}").into();
+            f.subject = format!("{}-{:08x}", f.subject, mark >> 32).into();
+            f.identity = format!("E{:06}", mark % 20_000).into();
+            f.identity_name = format!("Person {:06}", mark % 20_000).into();
+            f.target = format!("user{}@corp.example", mark % 20_000).into();
+            f.because = f.because.replace(".example", &format!("{}.example", mark % 20_000)).into();
             f.source_record = i as u64 + 1;
             f
         })

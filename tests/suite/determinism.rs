@@ -193,7 +193,7 @@ fn blocks_threads_and_files_leave_no_trace() {
     let said = |report: &Report| -> Vec<(String, String, String)> {
         let of = |f: &regrant::report::model::Finding| {
             let evidence = serde_json::to_string(&f.evidence).expect("plain data");
-            (f.finding_id.clone(), format!("{} {:?} {}", f.severity, f.state, f.because), evidence)
+            (f.finding_id.to_string(), format!("{} {:?} {}", f.severity, f.state, f.because), evidence)
         };
         report.findings.iter().map(of).collect()
     };

@@ -38,19 +38,20 @@ type Counted = BTreeMap<(Severity, State), u64>;
 fn hostile(mut report: Report) -> Report {
     let text = |number: usize| HOSTILE[number % HOSTILE.len()].to_owned();
     for (number, finding) in report.findings.iter_mut().enumerate() {
-        finding.subject = text(number);
-        finding.system = text(number + 1);
-        finding.target = text(number + 2);
-        finding.identity = text(number + 3);
-        finding.identity_name = text(number + 4);
-        finding.executor = text(number + 5);
-        finding.approver = text(number + 6);
-        finding.ticket = text(number + 7);
-        finding.because = text(number + 8);
-        finding.source_file = text(number + 9);
-        finding.action = text(number + 10);
-        finding.tier = text(number + 11);
-        finding.evidence.insert(text(number), Value::String(text(number)));
+        finding.subject = text(number).into();
+        finding.system = text(number + 1).into();
+        finding.target = text(number + 2).into();
+        finding.identity = text(number + 3).into();
+        finding.identity_name = text(number + 4).into();
+        finding.executor = text(number + 5).into();
+        finding.approver = text(number + 6).into();
+        finding.ticket = text(number + 7).into();
+        finding.because = text(number + 8).into();
+        finding.source_file = text(number + 9).into();
+        finding.action = text(number + 10).into();
+        finding.tier = text(number + 11).into();
+        let facts = finding.evidence.iter().map(|(name, value)| (name.to_owned(), value.clone()));
+        finding.evidence = facts.chain([(text(number), Value::String(text(number)))]).collect();
     }
     let a = &mut report.assessment;
     a.run.title = Some(text(9));

@@ -585,8 +585,9 @@ fn what_is_said_to_have_sufficed_suffices() {
             }
             let config = Config::load(&folder.join("regrant.toml")).unwrap_or_else(|e| panic!("{e}"));
             let after = audit(std::slice::from_ref(&folder), config).unwrap_or_else(|e| panic!("{e}"));
-            let ids =
-                |findings: &[Finding]| -> BTreeSet<String> { findings.iter().map(|f| f.finding_id.clone()).collect() };
+            let ids = |findings: &[Finding]| -> BTreeSet<String> {
+                findings.iter().map(|f| f.finding_id.to_string()).collect()
+            };
             let (before, after) = (ids(&report.findings), ids(&after.findings));
             let gone: Vec<&String> = before.difference(&after).collect();
             assert_eq!(gone, [&finding.finding_id], "{check} {}: {:?}", finding.subject, way[0].words);
@@ -608,7 +609,7 @@ fn copy_moving(source: &Path, to: &Path, finding: &Finding, column: &str, second
         }
         let place = to.join(path);
         fs::create_dir_all(place.parent().expect("below it")).expect("a folder");
-        if path.to_string_lossy() != finding.source_file || path.extension().is_none_or(|e| e != "csv") {
+        if path.to_string_lossy() != finding.source_file.as_str() || path.extension().is_none_or(|e| e != "csv") {
             fs::copy(entry.path(), place).expect("a file");
             continue;
         }

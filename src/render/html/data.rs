@@ -185,7 +185,7 @@ impl<'a> Index<'a> {
         let executor = executors.number(&f.executor);
         let approver = approvers.number(&f.approver);
         let file = files.number(&f.source_file);
-        self.evidence(check, || f.evidence.keys().map(String::as_str).collect());
+        self.evidence(check, || f.evidence.keys().collect());
         let set = self.set(check, f);
         [check, waiver, system, action, tier, executor, approver, set, file]
     }
@@ -434,7 +434,7 @@ fn columns(
     out.extend_from_slice(b",\"names\":");
     let mut names = serde_json::Map::new();
     for (i, (f, own)) in findings.iter().zip(numbers).enumerate() {
-        if !f.evidence.keys().map(String::as_str).eq(evidence[of[0][own[0]]].iter().copied()) {
+        if !f.evidence.keys().eq(evidence[of[0][own[0]]].iter().copied()) {
             let own = f.evidence.keys().map(|k| words::sentence(&words::fact_name(k)).into()).collect();
             names.insert(i.to_string(), Value::Array(own));
         }

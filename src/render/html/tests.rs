@@ -51,13 +51,13 @@ fn counts() -> Counts {
 
 fn finding(id: usize, severity: Severity) -> Finding {
     Finding {
-        finding_id: format!("{id:016x}"),
+        finding_id: format!("{id:016x}").into(),
         check: "self-approval".into(),
         control: "audit-trail".into(),
         severity,
         state: if id.is_multiple_of(3) { State::Waived } else { State::Open },
         subject_kind: "reset".into(),
-        subject: format!("E{id}"),
+        subject: format!("E{id}").into(),
         system: "okta".into(),
         occurred_at: "2026-08-12T13:05:00Z".into(),
         action: "password-reset".into(),
@@ -69,12 +69,14 @@ fn finding(id: usize, severity: Severity) -> Finding {
         approver: "hal".into(),
         ticket: "T-1".into(),
         because: "the approver carried it out".into(),
-        evidence: BTreeMap::from([
-            ("approver_is_executor".into(), json!(true)),
-            ("minutes_to_revoke".into(), json!(4565.5)),
-            ("tier".into(), json!("standard")),
-            ("notified".into(), Value::Null),
-        ]),
+        evidence: [
+            ("approver_is_executor", json!(true)),
+            ("minutes_to_revoke", json!(4565.5)),
+            ("tier", json!("standard")),
+            ("notified", Value::Null),
+        ]
+        .into_iter()
+        .collect(),
         requirements: ["nist-csf-2:PR.AA-01".to_owned(), "nist-csf-2:PR.AA-05".to_owned()].into(),
         source_file: "okta.json".into(),
         source_record: 1184,

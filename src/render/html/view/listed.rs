@@ -94,7 +94,7 @@ pub(super) fn finding(f: &Finding, desk: &Desk<'_>) -> FindingView {
             Bearing::Beside => {}
             Bearing::Context => {
                 let of = desk.requirement(reference);
-                let direct = of.is_some_and(|r| r.direct.contains(&f.check));
+                let direct = of.is_some_and(|r| r.direct.iter().any(|id| *id == f.check));
                 // What its scope leaves out and would not have counted either is in the page's data.
                 if let (true, Some(why)) = (direct, of.and_then(|r| r.contextual.as_deref())) {
                     let id = reference.split_once(':').map_or(reference.as_str(), |(_, id)| id);

@@ -1,0 +1,117 @@
+//! What a finding rests on: facts and their values.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use smol_str::SmolStr;
+
+/// Fact → value, keys sorted and each once; null is "not reported".
+///
+/// All findings of a check have the same facts, so that they share the names: there may be a million of them.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    names: Arc<[SmolStr]>,
+    values: Box<[Value]>,
+}
+
+impl Default for Evidence {
+    fn default() -> Evidence {
+        Evidence { names: [].into(), values: [].into() }
+    }
+}
+
+impl Evidence {
+    /// The value of each of these facts. Only for names that are sorted and each there once.
+    pub fn of(names: &Arc<[SmolStr]>, value: impl FnMut(&SmolStr) -> Value) -> Evidence {
+        debug_assert!(names.is_sorted_by(|a, b| a < b), "sorted, and each once");
+        Evidence { names: names.clone(), values: names.iter().map(value).collect() }
+    }
+
+    /// Facts in order, each with its value.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+        self.names.iter().map(SmolStr::as_str).zip(&self.values)
+    }
+
+    /// The names of the facts, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(SmolStr::as_str)
+    }
+
+    /// The same, to change the values.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
+        self.names.iter().map(SmolStr::as_str).zip(&mut self.values)
+    }
+}
+
+impl PartialEq for Evidence {
+    fn eq(&self, other: &Evidence) -> bool {
+        self.names == other.names && self.values == other.values
+    }
+}
+
+impl<K: Into<SmolStr>> FromIterator<(K, Value)> for Evidence {
+    /// Of several values of one name the last stands, as in a map.
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(facts: I) -> Evidence {
+        let facts: std::collections::BTreeMap<SmolStr, Value> =
+            facts.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let (names, values): (Vec<SmolStr>, Vec<Value>) = facts.into_iter().unzip();
+        Evidence { names: names.into(), values: values.into() }
+    }
+}
+
+impl Serialize for Evidence {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(self.values.len()))?;
+        for (name, value) in self.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Evidence {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Evidence, D::Error> {
+        struct Facts;
+
+        impl<'de> Visitor<'de> for Facts {
+            type Value = Evidence;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of facts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Evidence, A::Error> {
+                let facts = std::iter::from_fn(|| map.next_entry::<SmolStr, Value>().transpose());
+                facts.collect()
+            }
+        }
+
+        from.deserialize_map(Facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn it_is_an_object_with_sorted_members_each_once() {
+        let evidence: Evidence =
+            serde_json::from_str(r#"{"b": null, "a": 1.50, "b": "x", "a name longer than what fits inside": [1]}"#)
+                .expect("an object");
+        let expected = r#"{"a":1.50,"a name longer than what fits inside":[1],"b":"x"}"#;
+        assert_eq!(serde_json::to_string(&evidence).expect("JSON"), expected);
+        let names: Arc<[SmolStr]> = ["a", "b"].map(SmolStr::new).into();
+        let made = Evidence::of(&names, |name| json!({"of": name.as_str()}));
+        assert_eq!(made, [("b", json!({"of": "b"})), ("a", json!({"of": "a"}))].into_iter().collect());
+        assert_ne!(made, evidence);
+        assert_eq!(serde_json::from_str::<Evidence>("{}").expect("an object"), Evidence::default());
+        assert!(serde_json::from_str::<Evidence>("[]").is_err());
+    }
+}
