@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use polars::prelude::{BooleanChunked, NamedFrom, PlSmallStr, Series};
 use rayon::prelude::*;
@@ -33,6 +33,12 @@ use crate::time;
 
 /// Subjects judged together: large enough for columns to pay, small enough to stay in cache.
 const BLOCK: usize = 2048;
+
+/// How many subjects one thread judges one after the other into the same counts: several blocks, where each thread then
+/// still has many such turns.
+fn turn(subjects: usize) -> usize {
+    BLOCK * (subjects / BLOCK / rayon::current_num_threads() / 16).clamp(1, 16)
+}
 
 /// A finding and what it is ordered by.
 pub struct Found {
@@ -461,26 +467,39 @@ impl<'j> Judge<'j> {
         let world = self.world;
         let position = |id: &String| self.catalogue.checks.iter().position(|c| c.id == *id);
         let positions = |ids: &Vec<String>| ids.iter().filter_map(position).collect::<Vec<usize>>();
-        let direct: Vec<Vec<Vec<usize>>> =
-            self.frameworks.iter().map(|f| f.requirements.iter().map(|r| positions(&r.direct)).collect()).collect();
-        let resets = world.resets.par_chunks(BLOCK).map(|rows| {
-            let block = Resets(rows.iter().map(|&r| ResetSubject::new(world, r as usize)).collect());
-            let (mut part, marks) = self.block(&block, &direct);
-            self.sketch(&block, &marks, &mut part);
+        let common = Common {
+            direct: self
+                .frameworks
+                .iter()
+                .map(|f| f.requirements.iter().map(|r| positions(&r.direct)).collect())
+                .collect(),
+            checks: self.catalogue.checks.iter().map(|check| Heading::of(check, self)).collect(),
+        };
+        let resets = world.resets.par_chunks(turn(world.resets.len())).map(|rows| {
+            let mut part = self.empty();
+            for rows in rows.chunks(BLOCK) {
+                let block = Resets(rows.iter().map(|&r| ResetSubject::new(world, r as usize)).collect());
+                let marks = self.block(&block, &common, &mut part);
+                self.sketch(&block, &marks, &mut part);
+            }
             part
         });
-        let credentials = world.settled.credential_rows.par_chunks(BLOCK).map(|rows| {
-            let subjects = rows.iter().map(|&r| CredentialSubject::new(world, r as usize)).collect();
-            self.block(&Credentials(subjects), &direct).0
-        });
-        for part in resets.collect::<Vec<_>>().into_iter().chain(credentials.collect::<Vec<_>>()) {
+        let credentials =
+            world.settled.credential_rows.par_chunks(turn(world.settled.credential_rows.len())).map(|rows| {
+                let mut part = self.empty();
+                for rows in rows.chunks(BLOCK) {
+                    let subjects = rows.iter().map(|&r| CredentialSubject::new(world, r as usize)).collect();
+                    self.block(&Credentials(subjects), &common, &mut part);
+                }
+                part
+            });
+        let (resets, credentials) = (resets.collect::<Vec<_>>(), credentials.collect::<Vec<_>>());
+        let mut found = Vec::with_capacity(resets.len() + credentials.len());
+        for mut part in resets.into_iter().chain(credentials) {
+            found.push(std::mem::take(&mut part.found));
             judged.join(part);
         }
-        judged.found.par_sort_by(|a, b| {
-            let key = |f: &Found| (f.finding.severity, f.at.map_or(i64::MIN, |t| t));
-            let (x, y) = (&a.finding, &b.finding);
-            key(a).cmp(&key(b)).then_with(|| (&x.check, &x.system, &x.subject).cmp(&(&y.check, &y.system, &y.subject)))
-        });
+        judged.found = sorted(found);
         judged
     }
 
@@ -498,9 +517,8 @@ impl<'j> Judge<'j> {
         }
     }
 
-    /// What the checks say of a block, and the marks of each check over its subjects.
-    fn block<B: Block>(&self, block: &B, direct: &Direct) -> (Judged, Vec<Option<Marks>>) {
-        let mut out = self.empty();
+    /// Adds what the checks say of a block; the marks of each check over its subjects.
+    fn block<B: Block>(&self, block: &B, common: &Common, out: &mut Judged) -> Vec<Option<Marks>> {
         let columns = Cached { block, series: RefCell::default(), words: RefCell::default(), gaps: RefCell::default() };
         let n = block.len();
         // Many requirements share a scope.
@@ -520,17 +538,18 @@ impl<'j> Judge<'j> {
             }
             let applies = Known::of(&check.applies.eval(&columns));
             let mut of_check = Marks::of(&applies, &Known::of(&check.fails.eval(&columns)), n);
-            self.failures(block, check, &columns, &scopes, &mut of_check, &mut out);
+            let heading = &common.checks[c];
+            self.failures(block, (check, heading), &columns, &scopes, &mut of_check, out);
             self.indeterminate(check, &columns, &applies, &of_check, &mut out.missing[c]);
             self.uncovered(block, check, &of_check, &mut extents, (&mut out.short[c], &mut out.beyond[c]));
             of_check.tally(&mut out.checks[c]);
             marks[c] = Some(of_check);
         }
-        self.aggregate(direct, &scopes, &marks, &mut out);
+        self.aggregate(&common.direct, &scopes, &marks, out);
         if self.keep == Keep::Subjects {
-            self.subjects(block, &marks, &mut out);
+            self.subjects(block, &marks, out);
         }
-        (out, marks)
+        marks
     }
 
     fn severities<B: Block>(
@@ -549,7 +568,7 @@ impl<'j> Judge<'j> {
     fn failures<B: Block>(
         &self,
         block: &B,
-        check: &Check,
+        (check, heading): (&Check, &Heading),
         columns: &Cached<'_, B>,
         scopes: &Scopes,
         marks: &mut Marks,
@@ -560,10 +579,6 @@ impl<'j> Judge<'j> {
             return;
         }
         let (severity, escalation) = self.severities(check, columns);
-        let id = SmolStr::new(&check.id);
-        let facts: Arc<[SmolStr]> = check.facts(self.registry).into_iter().map(SmolStr::from).collect();
-        let requirements: Arc<[String]> =
-            self.requirements.get(&check.id).map(|r| r.as_slice().into()).unwrap_or_default();
         let mut found: Vec<Found> = rows
             .iter()
             .map(|&i| {
@@ -574,7 +589,7 @@ impl<'j> Judge<'j> {
                 };
                 let mut finding = Finding {
                     finding_id: finding_id(&check.id, B::KIND, &d.system, &d.subject),
-                    check: id.clone(),
+                    check: heading.id.clone(),
                     control: SmolStr::new_static(check.control.id()),
                     severity,
                     state: FindingState::Open,
@@ -591,8 +606,10 @@ impl<'j> Judge<'j> {
                     approver: d.approver,
                     ticket: d.ticket,
                     because: SmolStr::default(),
-                    evidence: Evidence::of(&facts, |name| block.value(name, i).map_or(Value::Null, |v| v.0).json()),
-                    requirements: requirements.clone(),
+                    evidence: Evidence::of(&heading.facts, |name| {
+                        block.value(name, i).map_or(Value::Null, |v| v.0).json()
+                    }),
+                    requirements: heading.requirements.clone(),
                     source_file: d.source_file,
                     source_record: d.source_record,
                     waiver: SmolStr::default(),
@@ -603,7 +620,7 @@ impl<'j> Judge<'j> {
             })
             .collect();
         self.waive(block, check, &rows, &mut found, out);
-        self.contextual(scopes, check, &rows, &mut found);
+        self.contextual(scopes, (check, heading), &rows, &mut found);
         for (&i, f) in rows.iter().zip(&found) {
             if f.finding.state == FindingState::Waived {
                 marks.waive(i);
@@ -644,7 +661,7 @@ impl<'j> Judge<'j> {
     }
 
     /// Names the requirements whose scope leaves a failing subject out. Where the scope cannot tell, it leaves nobody out.
-    fn contextual(&self, scopes: &Scopes, check: &Check, rows: &[usize], found: &mut [Found]) {
+    fn contextual(&self, scopes: &Scopes, (check, heading): (&Check, &Heading), rows: &[usize], found: &mut [Found]) {
         let mut scoped: Vec<(&Scope, String)> = Vec::new();
         for (framework, scopes) in self.frameworks.iter().zip(scopes) {
             for (requirement, scope) in framework.requirements.iter().zip(scopes) {
@@ -654,15 +671,9 @@ impl<'j> Judge<'j> {
                 }
             }
         }
-        // Of thousands of subjects most are left out of the same ones: they share a list.
-        let mut lists: BTreeMap<Vec<usize>, Arc<[String]>> = BTreeMap::new();
         for (&row, f) in rows.iter().zip(found) {
             let left_out: Vec<usize> = (0..scoped.len()).filter(|&s| scoped[s].0.leaves_out(row)).collect();
-            let list = |of: &Vec<usize>| of.iter().map(|&s| scoped[s].1.clone()).collect::<Vec<_>>().into();
-            f.finding.contextual = match lists.get(&left_out) {
-                Some(list) => list.clone(),
-                None => lists.entry(left_out).or_insert_with_key(list).clone(),
-            };
+            f.finding.contextual = heading.contextual(left_out, |s| scoped[s].1.clone());
         }
     }
 
@@ -822,6 +833,41 @@ impl<'j> Judge<'j> {
     }
 }
 
+/// What all blocks have in common.
+struct Common {
+    /// See [`Direct`].
+    direct: Vec<Vec<Vec<usize>>>,
+    /// By check.
+    checks: Vec<Heading>,
+}
+
+/// What all findings of a check share, so that a million of them hold it once.
+struct Heading {
+    id: SmolStr,
+    /// The facts that are its evidence.
+    facts: Arc<[SmolStr]>,
+    requirements: Arc<[String]>,
+    /// By which of the requirements with a scope leave a subject out: these.
+    contextual: Mutex<BTreeMap<Vec<usize>, Arc<[String]>>>,
+}
+
+impl Heading {
+    fn of(check: &Check, judge: &Judge<'_>) -> Heading {
+        Heading {
+            id: SmolStr::new(&check.id),
+            facts: check.facts(judge.registry).into_iter().map(SmolStr::from).collect(),
+            requirements: judge.requirements.get(&check.id).map(|r| r.as_slice().into()).unwrap_or_default(),
+            contextual: Mutex::default(),
+        }
+    }
+
+    fn contextual(&self, left_out: Vec<usize>, name: impl Fn(usize) -> String) -> Arc<[String]> {
+        let mut lists = self.contextual.lock().expect("nobody panics while holding it");
+        let list = |of: &Vec<usize>| of.iter().map(|&s| name(s)).collect();
+        lists.entry(left_out).or_insert_with_key(list).clone()
+    }
+}
+
 /// By framework and requirement the checks that are direct evidence, as positions in the catalogue.
 type Direct = [Vec<Vec<usize>>];
 
@@ -850,6 +896,26 @@ impl Lacking {
             lacking
         })
     }
+}
+
+/// In report order: by severity, instant, check, system and subject.
+///
+/// Findings are large and there may be a million: their order is sorted, and each is then moved once.
+fn sorted(parts: Vec<Vec<Found>>) -> Vec<Found> {
+    let first = |f: &Found| (f.finding.severity, f.at.unwrap_or(i64::MIN));
+    let places = |(p, part): (u32, &Vec<Found>)| (0..part.len() as u32).map(|i| (p, i)).collect::<Vec<_>>();
+    let get = |(p, i): (u32, u32)| &parts[p as usize][i as usize];
+    let rest = |place: (u32, u32)| {
+        let f = &get(place).finding;
+        (&f.check, &f.system, &f.subject, place)
+    };
+    let mut order: Vec<_> = (0..).zip(&parts).flat_map(places).map(|place| (first(get(place)), place)).collect();
+    order.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| rest(a.1).cmp(&rest(b.1))));
+    let mut parts: Vec<Vec<Option<Found>>> =
+        parts.into_iter().map(|part| part.into_iter().map(Some).collect()).collect();
+    let mut found = Vec::with_capacity(order.len());
+    found.extend(order.into_iter().filter_map(|(_, (p, i))| parts[p as usize][i as usize].take()));
+    found
 }
 
 fn count<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>, of: &K, n: u64) {

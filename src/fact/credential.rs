@@ -1,9 +1,10 @@
 //! Facts about a credential of the inventory, judged at `as_of`.
 
-use super::reset::{SENSITIVE, days, facts, hours, known, owner_of, word};
+use super::reset::{Owner, SENSITIVE, days, facts, hours, known, owner_of, word};
+use super::world::Standing;
 use super::{CredentialCompute, Fact, Unit, World};
 use crate::identity::{IdentityId, Key, Known};
-use crate::table::{credential, workload};
+use crate::table::credential;
 use crate::text::{EMPTY, TextId};
 
 /// One credential, with what several facts share.
@@ -24,7 +25,7 @@ pub struct CredentialSubject<'a> {
     pub tier: Option<&'static str>,
     /// Was the holder offboarded at `as_of`, and when did it end?
     ended: (Option<bool>, Option<i64>),
-    owner: (Option<bool>, Option<IdentityId>),
+    owner: Owner,
 }
 
 type S<'a> = CredentialSubject<'a>;
@@ -37,7 +38,7 @@ impl<'a> CredentialSubject<'a> {
         let (name, system) = (c.text(credential::IDENTITY, row), c.text(credential::SYSTEM, row));
         let key = world.holder_key[row];
         let identity = world.register.identity_of(key);
-        let standing = identity.map(|id| world.standing[id as usize]);
+        let standing = identity.map(|id| &world.standing[id as usize]);
         CredentialSubject {
             world,
             row,
@@ -47,7 +48,7 @@ impl<'a> CredentialSubject<'a> {
             identity_kind: standing.map_or("unknown", |s| s.kind),
             tier: standing.and_then(|s| s.tier),
             ended: standing.map_or((None, None), |s| s.ended),
-            owner: owner(world, row, identity),
+            owner: owner(world, row, standing),
         }
     }
 
@@ -63,23 +64,20 @@ impl<'a> CredentialSubject<'a> {
         self.world.settled.credentials.has(column, self.row)
     }
 
-    fn offboarded(&self, id: Option<IdentityId>) -> (Option<bool>, Option<i64>) {
-        id.map_or((None, None), |id| self.world.register.offboarded(self.world.settled, id, self.world.as_of))
+    fn owner_offboarded(&self) -> Option<bool> {
+        self.world.standing[self.owner.1? as usize].ended.0
     }
 }
 
 /// The credential's owner, else the workload's.
-fn owner(world: &World<'_>, row: usize, identity: Option<IdentityId>) -> (Option<bool>, Option<IdentityId>) {
+fn owner(world: &World<'_>, row: usize, holder: Option<&Standing>) -> Owner {
     let c = &world.settled.credentials;
     let own = c.text(credential::OWNER, row);
     if own != EMPTY {
         return owner_of(world, own, true, c.text(credential::SYSTEM, row));
     }
-    let w = &world.settled.workloads;
-    if let Some(r) = identity.and_then(|id| world.workload_row(id))
-        && w.has(workload::OWNER, r)
-    {
-        return owner_of(world, w.text(workload::OWNER, r), true, EMPTY);
+    if let Some(owner) = holder.and_then(|holder| holder.owner) {
+        return owner;
     }
     owner_of(world, EMPTY, c.has(credential::OWNER, row), EMPTY)
 }
@@ -112,7 +110,7 @@ facts! { CredentialCompute;
     "identity_offboarded" Bool None, "has the holder left, or the workload been retired?", null "holder unresolved, or terminated or retired without a date", |s| s.ended.0;
     "hours_since_offboarding" Number Hours, "time from that end to `as_of`", null "not offboarded", |s| s.ended.1.map(|end| hours(s.world.as_of - end));
     "owner_known" Bool None, "does its owner, else the workload's, resolve to a person?", null "owner not reported or ambiguous; no roster", |s| s.owner.0;
-    "owner_offboarded" Bool None, "has that owner left?", null "owner not known", |s| s.offboarded(s.owner.1).0;
+    "owner_offboarded" Bool None, "has that owner left?", null "owner not known", |s| s.owner_offboarded();
     "days_unused" Number Days, "time from its latest use, else from its creation when it was never used", null "not known", days_unused;
     "lifetime_days" Number Days, "life it was given", null "not known", |s| Some(days(s.instant(credential::EXPIRES_AT)? - s.instant(credential::CREATED_AT)?));
     "unlimited" Bool None, "has it no end?", null "not reported", |s| s.has(credential::EXPIRES_AT).then(|| s.instant(credential::EXPIRES_AT).is_none());

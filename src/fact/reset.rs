@@ -10,7 +10,7 @@ use super::{Fact, ResetCompute, Unit, World};
 use crate::identity::{IdentityId, Key, Known, Stint};
 use crate::settle::Period;
 use crate::table::{Table, account, event, person, workload};
-use crate::text::{EMPTY, LIST_SEPARATOR, TextId};
+use crate::text::{LIST_SEPARATOR, TextId};
 use crate::time::{self, DAY, HOUR, MINUTE};
 
 /// One reset of the period, with what several facts share.
@@ -40,7 +40,7 @@ pub struct ResetSubject<'a> {
     /// Was the target offboarded at T, and when did it end?
     ended: (Option<bool>, Option<i64>),
     /// The workload's owner: is it known, and who.
-    owner: (Option<bool>, Option<IdentityId>),
+    owner: Owner,
     /// The ticket that the event names, if it is in the ticket table.
     pub(super) named_ticket: Option<usize>,
     /// The fact `days_inactive`, which charts ask for again.
@@ -80,12 +80,10 @@ fn tier_by(world: &World<'_>, id: IdentityId, kind: &str, period: Option<&Stint>
 }
 
 /// Does an owner's name resolve to a person, and to whom? Null when not reported, ambiguous, or no person is loaded.
-pub fn owner_of(
-    world: &World<'_>,
-    owner: TextId,
-    reported: bool,
-    system: TextId,
-) -> (Option<bool>, Option<IdentityId>) {
+pub type Owner = (Option<bool>, Option<IdentityId>);
+
+/// The owner of that name.
+pub fn owner_of(world: &World<'_>, owner: TextId, reported: bool, system: TextId) -> Owner {
     if !reported || !world.has(Table::Person) {
         return (None, None);
     }
@@ -119,8 +117,9 @@ impl<'a> ResetSubject<'a> {
         let system = events.text(event::SYSTEM, row);
         let ambiguous = identity.is_none()
             && world.register.lookup(&world.settled.texts, events.text(event::TARGET, row), system) == Known::Ambiguous;
-        let target_kind = match identity {
-            Some(id) => world.kind_of(id),
+        let standing = identity.map(|id| &world.standing[id as usize]);
+        let target_kind = match standing {
+            Some(s) => s.kind,
             None => word(event::KINDS, events.code(event::TARGET_KIND, row)).unwrap_or("unknown"),
         };
         let at = world.at(row);
@@ -131,10 +130,9 @@ impl<'a> ResetSubject<'a> {
             Some(id) => tier_by(world, id, target_kind, speaks),
             None => None,
         };
-        let owner = match identity.and_then(|id| world.workload_row(id)) {
-            Some(w) if matches!(target_kind, "workload" | "shared") => {
-                let rows = &world.settled.workloads;
-                owner_of(world, rows.text(workload::OWNER, w), rows.has(workload::OWNER, w), EMPTY)
+        let owner = match standing {
+            Some(s) if s.workload.is_some() && matches!(target_kind, "workload" | "shared") => {
+                s.owner.unwrap_or((None, None))
             }
             _ => (None, None),
         };

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::coverage::Coverage;
 use super::index::{RowIndex, TextIndex, TimeIndex};
-use super::reset::tier_of;
+use super::reset::{Owner, owner_of, tier_of};
 use crate::config::{Config, Policy};
 use crate::identity::{IdentityId, Key, Kind, Known, NO_KEY, Register};
 use crate::rows::NULL;
@@ -116,6 +116,10 @@ pub struct Standing {
     pub tier: Option<&'static str>,
     /// As [`Register::offboarded`].
     pub ended: (Option<bool>, Option<i64>),
+    /// The row of a workload, as [`World::workload_row`].
+    pub workload: Option<u32>,
+    /// The owner that its row names: is it known, and who. Null where the row does not report one.
+    pub owner: Option<Owner>,
 }
 
 /// 0 not known, 1 false, 2 true.
@@ -208,10 +212,16 @@ impl<'a> World<'a> {
             .into_par_iter()
             .map(|id| {
                 let kind = world.kind_of(id);
+                let workload = world.workload_row(id);
+                let rows = &settled.workloads;
                 Standing {
                     kind,
                     tier: tier_of(&world, id, kind, as_of),
                     ended: register.offboarded(settled, id, as_of),
+                    workload: workload.map(|row| row as u32),
+                    owner: workload
+                        .filter(|row| rows.has(workload::OWNER, *row))
+                        .map(|row| owner_of(&world, rows.text(workload::OWNER, row), true, EMPTY)),
                 }
             })
             .collect();

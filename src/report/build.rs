@@ -122,7 +122,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
             excerpt: r.excerpt.clone(),
         })
         .collect();
-    Some(Built { assessment, findings: found.into_par_iter().map(|f| f.finding).collect(), rejected, subjects })
+    Some(Built { assessment, findings: found.into_iter().map(|f| f.finding).collect(), rejected, subjects })
 }
 
 fn keys_of(work: &Work<'_>, name: &str) -> Option<BTreeSet<Key>> {
