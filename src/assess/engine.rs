@@ -456,8 +456,13 @@ fn column_of<'f>(f: &'f Finding, name: &str) -> &'f str {
 
 /// First 16 hex digits of SHA-256 of check, subject kind, folded system and subject joined by line feeds.
 pub fn finding_id(check: &str, kind: SubjectKind, system: &str, subject: &str) -> SmolStr {
-    let text = format!("{check}\n{}\n{}\n{subject}", kind.as_str(), crate::text::fold(system));
-    SmolStr::new(hex::encode(&Sha256::digest(text.as_bytes())[..8]))
+    let mut digest = Sha256::new();
+    for part in [check, "\n", kind.as_str(), "\n", &crate::text::fold(system), "\n", subject] {
+        digest.update(part);
+    }
+    let mut id = [0; 16];
+    hex::encode_to_slice(&digest.finalize()[..8], &mut id).expect("two digits for each of eight bytes");
+    SmolStr::new(std::str::from_utf8(&id).expect("hexadecimal digits"))
 }
 
 impl<'j> Judge<'j> {
@@ -620,7 +625,7 @@ impl<'j> Judge<'j> {
             })
             .collect();
         self.waive(block, check, &rows, &mut found, out);
-        self.contextual(scopes, (check, heading), &rows, &mut found);
+        self.contextual(scopes, heading, &rows, &mut found);
         for (&i, f) in rows.iter().zip(&found) {
             if f.finding.state == FindingState::Waived {
                 marks.waive(i);
@@ -661,19 +666,21 @@ impl<'j> Judge<'j> {
     }
 
     /// Names the requirements whose scope leaves a failing subject out. Where the scope cannot tell, it leaves nobody out.
-    fn contextual(&self, scopes: &Scopes, (check, heading): (&Check, &Heading), rows: &[usize], found: &mut [Found]) {
-        let mut scoped: Vec<(&Scope, String)> = Vec::new();
-        for (framework, scopes) in self.frameworks.iter().zip(scopes) {
-            for (requirement, scope) in framework.requirements.iter().zip(scopes) {
-                let Some(scope) = scope else { continue };
-                if requirement.direct.iter().chain(&requirement.supporting).any(|id| *id == check.id) {
-                    scoped.push((scope, format!("{}:{}", framework.id, requirement.id)));
-                }
-            }
-        }
+    fn contextual(&self, scopes: &Scopes, heading: &Heading, rows: &[usize], found: &mut [Found]) {
+        let scoped: Vec<&Scope> = heading.scoped.iter().filter_map(|&(f, r, _)| scopes[f][r].as_deref()).collect();
+        // Of thousands of subjects most are left out of the same ones.
+        let (mut left_out, mut last) = (Vec::new(), None::<(Vec<usize>, Arc<[String]>)>);
         for (&row, f) in rows.iter().zip(found) {
-            let left_out: Vec<usize> = (0..scoped.len()).filter(|&s| scoped[s].0.leaves_out(row)).collect();
-            f.finding.contextual = heading.contextual(left_out, |s| scoped[s].1.clone());
+            left_out.clear();
+            left_out.extend((0..scoped.len()).filter(|&s| scoped[s].leaves_out(row)));
+            f.finding.contextual = match &last {
+                Some((of, list)) if *of == left_out => list.clone(),
+                _ => {
+                    let list = heading.contextual(&left_out);
+                    last = Some((left_out.clone(), list.clone()));
+                    list
+                }
+            };
         }
     }
 
@@ -847,24 +854,36 @@ struct Heading {
     /// The facts that are its evidence.
     facts: Arc<[SmolStr]>,
     requirements: Arc<[String]>,
-    /// By which of the requirements with a scope leave a subject out: these.
+    /// Requirements with a scope that it is evidence for: framework, place in it, `framework:id`.
+    scoped: Vec<(usize, usize, String)>,
+    /// By which of these leave a subject out: their names.
     contextual: Mutex<BTreeMap<Vec<usize>, Arc<[String]>>>,
 }
 
 impl Heading {
     fn of(check: &Check, judge: &Judge<'_>) -> Heading {
+        let mut scoped = Vec::new();
+        for (f, framework) in judge.frameworks.iter().enumerate() {
+            for (r, requirement) in framework.requirements.iter().enumerate() {
+                let names = requirement.direct.iter().chain(&requirement.supporting).any(|id| *id == check.id);
+                if names && requirement.scope_of(check.subject).is_some() {
+                    scoped.push((f, r, format!("{}:{}", framework.id, requirement.id)));
+                }
+            }
+        }
         Heading {
             id: SmolStr::new(&check.id),
             facts: check.facts(judge.registry).into_iter().map(SmolStr::from).collect(),
             requirements: judge.requirements.get(&check.id).map(|r| r.as_slice().into()).unwrap_or_default(),
+            scoped,
             contextual: Mutex::default(),
         }
     }
 
-    fn contextual(&self, left_out: Vec<usize>, name: impl Fn(usize) -> String) -> Arc<[String]> {
+    fn contextual(&self, left_out: &[usize]) -> Arc<[String]> {
         let mut lists = self.contextual.lock().expect("nobody panics while holding it");
-        let list = |of: &Vec<usize>| of.iter().map(|&s| name(s)).collect();
-        lists.entry(left_out).or_insert_with_key(list).clone()
+        let list = |of: &Vec<usize>| of.iter().map(|&s| self.scoped[s].2.clone()).collect();
+        lists.entry(left_out.to_vec()).or_insert_with_key(list).clone()
     }
 }
 

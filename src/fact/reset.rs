@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use chrono_tz::Tz;
 
 use super::coverage::reaches;
-use super::revocation::Prior;
+use super::revocation::Priors;
 use super::{Fact, ResetCompute, Unit, World};
 use crate::identity::{IdentityId, Key, Known, Stint};
 use crate::settle::Period;
@@ -45,7 +45,7 @@ pub struct ResetSubject<'a> {
     pub(super) named_ticket: Option<usize>,
     /// The fact `days_inactive`, which charts ask for again.
     inactive: OnceCell<Option<f64>>,
-    pub(super) prior: OnceCell<Option<Vec<Prior>>>,
+    pub(super) prior: OnceCell<Option<Priors>>,
     pub(super) approval: OnceCell<super::record::Approval>,
 }
 

@@ -1,5 +1,7 @@
 //! What happened to the credentials that a reset replaced.
 
+use smallvec::SmallVec;
+
 use super::reset::{days, facts, minutes};
 use super::{Fact, ResetCompute, ResetSubject, Unit};
 use crate::table::{Table, credential, event};
@@ -16,6 +18,9 @@ pub struct Prior {
     /// See [`World::ended_unseen`].
     ended_unseen: bool,
 }
+
+/// The prior credentials of a reset: one as a rule.
+pub type Priors = SmallVec<[Prior; 1]>;
 
 impl Prior {
     fn of(s: &S<'_>, row: Option<usize>) -> Prior {
@@ -55,16 +60,16 @@ fn prior<'s>(s: &'s S<'_>) -> Option<&'s [Prior]> {
     s.prior.get_or_init(|| find_prior(s)).as_deref()
 }
 
-fn find_prior(s: &S<'_>) -> Option<Vec<Prior>> {
+fn find_prior(s: &S<'_>) -> Option<Priors> {
     let old = s.text(event::OLD_CREDENTIAL);
     if old != EMPTY {
-        return Some(vec![Prior::of(s, s.world.credential(s.system(), old))]);
+        return Some(Priors::from_iter([Prior::of(s, s.world.credential(s.system(), old))]));
     }
     let last = credential::KINDS.len() as u8;
     let mut kinds = match s.code(event::ACTION) {
         event::PASSWORD_RESET | event::RECOVERY_ISSUED => 1..=credential::LAST_SIGN_IN_KIND,
         event::MFA_RESET => credential::FACTOR..=credential::RECOVERY_CODE,
-        event::ACCOUNT_UNLOCKED | event::ACCOUNT_REACTIVATED => return Some(Vec::new()),
+        event::ACCOUNT_UNLOCKED | event::ACCOUNT_REACTIVATED => return Some(Priors::new()),
         _ => credential::FIRST_MACHINE_KIND..=last,
     };
     if !s.world.has(Table::Credential) || s.identity.is_none() {
@@ -78,7 +83,7 @@ fn find_prior(s: &S<'_>) -> Option<Vec<Prior>> {
         let kind = c.code(credential::KIND, new);
         kinds = kind..=kind;
     }
-    let mut out = Vec::new();
+    let mut out = Priors::new();
     for row in s.world.credentials_of(s.key) {
         if c.text(credential::SYSTEM, row) != s.system()
             || !kinds.contains(&c.code(credential::KIND, row))

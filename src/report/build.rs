@@ -842,18 +842,13 @@ fn lineage(work: &Work<'_>, found: &[Found]) -> (Vec<LineageLink>, u64) {
 fn stories(work: &Work<'_>, found: &[Found], limit: Option<&BTreeSet<Key>>) -> (Vec<IdentityStory>, u64) {
     // By severity, the most severe first.
     type Open = [u64; Severity::ALL.len()];
-    let mut by: HashMap<Key, (Open, Vec<&Found>)> = HashMap::new();
-    for f in found {
-        let (open, findings) = by.entry(f.key).or_default();
-        open[f.finding.severity as usize] += u64::from(f.finding.state == State::Open);
-        findings.push(f);
+    let mut open: HashMap<Key, Open> = HashMap::new();
+    for f in found.iter().filter(|f| f.finding.state == State::Open) {
+        open.entry(f.key).or_default()[f.finding.severity as usize] += 1;
     }
-    let none = Open::default();
-    let concerned = by.values().filter(|(open, _)| *open != none).count() as u64;
-    if let Some(keys) = limit {
-        for key in keys {
-            by.entry(*key).or_default();
-        }
+    let concerned = open.len() as u64;
+    for key in limit.into_iter().flatten() {
+        open.entry(*key).or_default();
     }
     // Of equals the first by name: the numbers behind the keys are not the organisation's.
     let name = |key: Key| {
@@ -862,23 +857,33 @@ fn stories(work: &Work<'_>, found: &[Found], limit: Option<&BTreeSet<Key>>) -> (
         let text = id.map_or_else(|| key - work.world.register.identities.len() as Key, text);
         work.world.settled.texts.get(text)
     };
-    let mut ranked: Vec<(std::cmp::Reverse<Open>, &str, Key)> = by
+    // Names are asked for only among those who may be shown.
+    let mut urgent: Vec<Open> = open.values().copied().collect();
+    let least = if urgent.len() > MOST_CONCERNED {
+        *urgent.select_nth_unstable_by(MOST_CONCERNED - 1, |a, b| b.cmp(a)).1
+    } else {
+        Open::default()
+    };
+    let mut ranked: Vec<(std::cmp::Reverse<Open>, &str, Key)> = open
         .iter()
-        .filter(|(_, (open, _))| limit.is_some() || *open != none)
-        .map(|(key, (open, _))| (std::cmp::Reverse(*open), name(*key), *key))
+        .filter(|(_, open)| **open >= least)
+        .map(|(key, open)| (std::cmp::Reverse(*open), name(*key), *key))
         .collect();
     ranked.sort_unstable();
     ranked.truncate(MOST_CONCERNED);
     let wanted: HashSet<Key> = ranked.iter().map(|r| r.2).collect();
+    let mut of: HashMap<Key, Vec<&Found>> = HashMap::new();
+    for f in found.iter().filter(|f| wanted.contains(&f.key)) {
+        of.entry(f.key).or_default().push(f);
+    }
     let mut moments = moments(work, &wanted);
     let stories = ranked
         .into_iter()
-        .map(|(_, _, key)| {
+        .map(|(std::cmp::Reverse(open), _, key)| {
             let mut timeline = moments.remove(&key).unwrap_or_default();
             timeline.sort_by(|a, b| (a.0, &a.1.kind, &a.1.text).cmp(&(b.0, &b.1.kind, &b.1.text)));
-            let (open, findings) = &by[&key];
-            let open = Severity::ALL.into_iter().zip(*open).filter(|(_, n)| *n > 0).collect();
-            story(work, key, findings, open, timeline)
+            let open = Severity::ALL.into_iter().zip(open).filter(|(_, n)| *n > 0).collect();
+            story(work, key, of.get(&key).map_or(&[], Vec::as_slice), open, timeline)
         })
         .collect();
     (stories, concerned)
