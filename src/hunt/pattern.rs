@@ -36,7 +36,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::events::{ACTION_WORDS, Field};
+use super::events::{ACTION_WORDS, Field, MARKS};
 use crate::check::nearest;
 use crate::check::predicate::Kind;
 use crate::fact::reset_fact;
@@ -594,7 +594,14 @@ impl Place<'_> {
                 });
                 Test::Outcome(codes.ok_or_else(|| wrong("success, failure, unknown, not-reported"))?)
             }
-            "unseen" => Test::Unseen(fields()?),
+            "unseen" => {
+                let fields = fields()?;
+                if let Some(other) = fields.iter().find(|field| !MARKS.contains(field)) {
+                    let found = format!("`unseen` names `{}`, of which no history is kept", other.as_str());
+                    return Err(self.error(name, found, format!("name {}", MARKS.map(Field::as_str).join(", "))));
+                }
+                Test::Unseen(fields)
+            }
             "rare" => {
                 let fields = fields()?;
                 Test::Rare(*fields.first().ok_or_else(|| wrong("a field"))?)

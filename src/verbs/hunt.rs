@@ -36,17 +36,18 @@ const OCSF: &str = "1.6.0";
 pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, VerbError> {
     let config = config(&args.house)?;
     let zone = config.zone();
+    let asked: Vec<(&str, &str)> = [
+        ("identity", &args.identity),
+        ("executor", &args.executor),
+        ("ip", &args.ip),
+        ("ticket", &args.ticket),
+        ("credential", &args.credential),
+    ]
+    .into_iter()
+    .flat_map(|(kind, values)| values.iter().map(move |value| (kind, value.as_str())))
+    .collect();
     let pivots = Pivots {
-        values: [
-            ("identity", &args.identity),
-            ("executor", &args.executor),
-            ("ip", &args.ip),
-            ("ticket", &args.ticket),
-            ("credential", &args.credential),
-        ]
-        .into_iter()
-        .flat_map(|(kind, values)| values.iter().map(move |value| (kind.to_owned(), fold(value))))
-        .collect(),
+        values: asked.iter().map(|(kind, value)| ((*kind).to_owned(), fold(value))).collect(),
         since: args.since.map(|at| at.in_zone(zone)),
         until: args.until.map(|at| at.in_zone(zone)),
     };
@@ -71,7 +72,7 @@ pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, Verb
                 )));
             }
             let material = case.material();
-            let (hunt, timeline, events) = told(&material, &pivots)?;
+            let (hunt, timeline, events) = told(&material, &pivots, &asked)?;
             let published = write(&hunt, (&timeline, events), &material, None, staging)?;
             (hunt, published)
         }
@@ -85,7 +86,7 @@ pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, Verb
                 input_hash: args.input_hash.input_hash(),
             };
             let found = hunt::find(&request, progress)?;
-            let (hunt, timeline, events) = told(&found.material(), &pivots)?;
+            let (hunt, timeline, events) = told(&found.material(), &pivots, &asked)?;
             let published = write(&hunt, (&timeline, events), &found.material(), Some(&found), staging)?;
             // Nobody has to wait until millions of events are given back.
             rayon::spawn(move || drop(found));
@@ -101,10 +102,15 @@ pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, Verb
     Ok(Said { text, notes, code: 0 })
 }
 
-fn told(material: &Material<'_>, pivots: &Pivots) -> Result<(Hunt, Timeline, Vec<u32>), VerbError> {
+/// `asked` are the pivots as they were written.
+fn told(
+    material: &Material<'_>,
+    pivots: &Pivots,
+    asked: &[(&str, &str)],
+) -> Result<(Hunt, Timeline, Vec<u32>), VerbError> {
     let (hunt, timeline, events) = report::tell_in_time(material, pivots);
     if hunt.touched == Some(0) {
-        let asked: Vec<String> = pivots.values.iter().map(|(kind, value)| format!("--{kind} {value}")).collect();
+        let asked: Vec<String> = asked.iter().map(|(kind, value)| format!("--{kind} {value}")).collect();
         return Err(VerbError::own(
             shown(&format!("no event is touched by {}", asked.join(" or "))),
             "write it exactly as a log does, or widen --since and --until; names are not matched by similarity",

@@ -186,6 +186,26 @@ fn a_wrong_expectation_of_a_pattern_is_noticed() {
     assert!(differences(pattern, &case, "as written", &str::to_owned).is_some());
 }
 
+#[test]
+fn no_history_is_asked_of_a_field_that_has_none() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let shipped = include_str!("../../mappings/patterns/old-key-lives-on.md");
+    let place = folder.path().join("patterns");
+    fs::create_dir_all(&place).expect("a folder");
+    for (fields, good) in [("[\"source_ip\", \"device\"]", true), ("[\"source_ip\", \"ticket\"]", false)] {
+        let text = shipped.replace("unseen = [\"source_ip\"]", &format!("unseen = {fields}"));
+        fs::write(place.join("old-key-lives-on.md"), text).expect("a pattern");
+        let mappings = Mappings::load(&[folder.path().to_owned()]).unwrap_or_else(|e| panic!("{e}"));
+        let loaded = hunt::pattern::load_all(&mappings);
+        assert_eq!(loaded.is_ok(), good, "{fields}");
+        let Err(error) = loaded else { continue };
+        let said = format!("{error} {}", error.hint);
+        for part in ["old-key-lives-on.md", "ticket", "source_ip, device, contact, session"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+}
+
 /// Three months of the sample, laid down and followed once for all tests that look at it.
 fn sample() -> &'static (tempfile::TempDir, hunt::Found) {
     static SAMPLE: std::sync::OnceLock<(tempfile::TempDir, hunt::Found)> = std::sync::OnceLock::new();
@@ -804,6 +824,9 @@ fn a_hunt_can_be_verified_and_a_case_knows_its_patterns() {
     };
     let hunted = run(&["hunt", "in", "--as-of", "2026-10-01", "-o", "found"]);
     assert_eq!(hunted.0, Some(0), "{}", hunted.1);
+    // What nothing touches is named as it was asked for.
+    let (code, text) = run(&["hunt", "in", "--as-of", "2026-10-01", "--identity", "Ann@Corp.Example", "-o", "none"]);
+    assert!(code == Some(1) && text.contains("--identity Ann@Corp.Example"), "{code:?} {text}");
     let manifest = fs::read_to_string(folder.path().join("found/manifest.json")).expect("a manifest");
     let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
     let input = &manifest["inputs"][0];
