@@ -5,7 +5,8 @@
 use std::ops::Range;
 
 use chrono_tz::Tz;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use rayon::prelude::*;
 
 use crate::settle::{Period, Settled};
 use crate::table::{account, workload};
@@ -112,15 +113,31 @@ pub struct Register {
     alias: Vec<u32>,
     /// Accounts of one system: (system, folded text) → identity.
     own: HashMap<(TextId, TextId), IdentityId>,
+    /// By name, what it leads to: an identity, [`FREE`], [`MANY`], or [`ASK`] where it depends on the system. Asked for several
+    /// times a reset.
+    leads: Vec<u32>,
+    /// By identity.
+    usual: Vec<Usual>,
     /// Identity of each account row that stands, in the order of `account_rows`.
     pub account_identity: Vec<Option<IdentityId>>,
     zone: Tz,
+}
+
+/// Of an identity what answers nearly every question about a time, in one place.
+#[derive(Clone, Copy)]
+struct Usual {
+    /// From here on it is there for good; `i64::MAX` where that is not so simple.
+    there_since: i64,
+    /// Its only stint; [`FREE`] where it has none or several.
+    stint: u32,
 }
 
 /// An alias of nobody.
 const FREE: u32 = u32::MAX;
 /// An alias of several identities.
 const MANY: u32 = u32::MAX - 1;
+/// An alias that is also an account of some system.
+const ASK: u32 = u32::MAX - 2;
 
 impl Register {
     /// Resolves rosters, registers and accounts.
@@ -132,13 +149,52 @@ impl Register {
             stints: Vec::with_capacity(settled.periods.len()),
             alias: vec![FREE; texts.names()],
             own: HashMap::new(),
+            leads: Vec::new(),
+            usual: Vec::new(),
             account_identity: Vec::new(),
             zone,
         };
         register.add_people(settled);
         register.add_workloads(settled);
         register.add_accounts(settled);
+        register.leads = register.leads(texts);
+        let all = 0..register.identities.len() as IdentityId;
+        register.usual = all.into_par_iter().map(|id| register.usual(settled, id)).collect();
         register
+    }
+
+    fn leads(&self, texts: &Texts) -> Vec<u32> {
+        let accounts: HashSet<TextId> = self.own.keys().map(|(_, name)| *name).collect();
+        let lead = |name: TextId| {
+            let folded = texts.folded(name);
+            if accounts.contains(&folded) || accounts.contains(&texts.tail(folded)) {
+                return ASK;
+            }
+            match self.look_up(texts, name, EMPTY) {
+                Known::Nobody => FREE,
+                Known::Ambiguous => MANY,
+                Known::One(id) => id,
+            }
+        };
+        (0..texts.names() as TextId).into_par_iter().map(lead).collect()
+    }
+
+    fn usual(&self, settled: &Settled, id: IdentityId) -> Usual {
+        let rows = &settled.workloads;
+        match &self.identities[id as usize].kind {
+            Kind::Person(range) => {
+                let stints = self.stints(id);
+                let since = stints.iter().filter(|s| s.is_open() && !s.vague).map(|s| s.start).min();
+                let stint = if stints.len() == 1 { range.start } else { FREE };
+                Usual { there_since: since.unwrap_or(i64::MAX), stint }
+            }
+            Kind::Workload(row) => {
+                let row = *row as usize;
+                let stays = rows.on(workload::RETIRED_ON, row).is_none()
+                    && rows.code(workload::STATUS_OF, row) != workload::RETIRED;
+                Usual { there_since: if stays { i64::MIN } else { i64::MAX }, stint: FREE }
+            }
+        }
     }
 
     fn name(&mut self, texts: &Texts, text: TextId, id: IdentityId) {
@@ -244,6 +300,15 @@ impl Register {
 
     /// What a name leads to, from a row of `system` ([`EMPTY`] for rows of none).
     pub fn lookup(&self, texts: &Texts, name: TextId, system: TextId) -> Known {
+        match self.leads.get(name as usize) {
+            None | Some(&ASK) => self.look_up(texts, name, system),
+            Some(&FREE) => Known::Nobody,
+            Some(&MANY) => Known::Ambiguous,
+            Some(&id) => Known::One(id),
+        }
+    }
+
+    fn look_up(&self, texts: &Texts, name: TextId, system: TextId) -> Known {
         if name == EMPTY {
             return Known::Nobody;
         }
@@ -328,12 +393,19 @@ impl Register {
     /// The stint that speaks for a person at `t`: covering, else the last begun before, else the first; null for a
     /// workload.
     pub fn speaking(&self, id: IdentityId, t: i64) -> Option<&Stint> {
+        // The only one speaks at any time.
+        if let Some(only) = self.stints.get(self.usual[id as usize].stint as usize) {
+            return Some(only);
+        }
         let past = || self.stints(id).iter().rev().find(|s| s.start <= t);
         self.covering(id, t).or_else(past).or_else(|| self.stints(id).first())
     }
 
     /// Was the identity offboarded at `t`, and when did it end? Null when the registers cannot say.
     pub fn offboarded(&self, settled: &Settled, id: IdentityId, t: i64) -> (Option<bool>, Option<i64>) {
+        if self.usual[id as usize].there_since <= t {
+            return (Some(false), None);
+        }
         match &self.identities[id as usize].kind {
             Kind::Workload(row) => {
                 let row = *row as usize;

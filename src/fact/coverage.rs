@@ -285,12 +285,12 @@ impl Coverage {
             let file = events.file[row] as usize;
             if sign_in(row) { sign_ins[file] = true } else { acts[file] = true }
         }
-        let rows: Vec<usize> = (0..events.len()).collect();
-        let seen = rows.par_chunks(1 << 16).map(|rows| {
+        const ROWS: usize = 1 << 16;
+        let seen = (0..events.len().div_ceil(ROWS)).into_par_iter().map(|part| {
             let mut found: HashMap<(u32, TextId), Hours> = HashMap::new();
             // Rows of one file and system lie together.
             let mut last: Option<((u32, TextId), Hours)> = None;
-            for &row in rows {
+            for row in part * ROWS..events.len().min((part + 1) * ROWS) {
                 let Some(at) = at(row) else { continue };
                 let key = (events.file[row], events.text(event::SYSTEM, row));
                 if last.as_ref().is_none_or(|(other, _)| *other != key) {
