@@ -319,7 +319,7 @@ impl Hashes {
         if let Some((i, coming)) = self.coming {
             all[i] = coming.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         }
-        match self.watched.into_iter().find(|(path, before)| stamp(path) != *before) {
+        match self.watched.into_par_iter().find_first(|(path, before)| stamp(path) != *before) {
             Some((path, _)) => Err(SourceError::Unreadable {
                 path,
                 cause: "the file changed while it was read, so that its digest would not be that of what was read"
@@ -375,7 +375,10 @@ fn read_taken(
     };
     progress(0, total);
     let disks: Vec<PathBuf> = inventory.files.iter().map(|f| f.original.clone()).collect();
-    let stamps: Vec<Stamp> = disks.iter().map(|path| stamp(path)).collect();
+    let stamps: Vec<Stamp> = match input_hash {
+        InputHash::None => Vec::new(),
+        InputHash::Sha256 | InputHash::Blake3 => disks.par_iter().map(|path| stamp(path)).collect(),
+    };
     // Members of archives are hashed after they were read: none of them may go before.
     let scratch = inventory.scratch.clone();
     // A file is hashed by one thread. One that is much of the input would be waited for, unless it is begun with and asked for last;

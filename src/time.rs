@@ -54,6 +54,17 @@ pub fn parse_instant(cell: &[u8]) -> Option<ParsedInstant> {
     if let Some(us) = cell.try_into().ok().and_then(most_common) {
         return Some(ParsedInstant::Utc(us));
     }
+    // The same with milliseconds.
+    if let [start @ .., b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'Z'] = cell
+        && start.len() == 19
+    {
+        let mut second = [b'Z'; 20];
+        second[..19].copy_from_slice(start);
+        let thousandths = [a, b, c].into_iter().fold(0, |n, digit| 10 * n + i64::from(digit - b'0'));
+        if let Some(us) = most_common(&second) {
+            return Some(ParsedInstant::Utc(us + thousandths * (SECOND / 1000)));
+        }
+    }
     let cell = cell.trim_ascii();
     if cell.len() < 16 || !matches!(cell[10], b'T' | b't' | b' ') || cell[13] != b':' {
         return None;
@@ -375,9 +386,14 @@ mod tests {
             let text = format!("{day}T23:59:58Z");
             let want = day.and_hms_opt(23, 59, 58).expect("a time").and_utc().timestamp() * SECOND;
             assert_eq!(parse_instant(text.as_bytes()), Some(ParsedInstant::Utc(want)), "{text}");
+            let text = format!("{day}T23:59:58.073Z");
+            assert_eq!(parse_instant(text.as_bytes()), Some(ParsedInstant::Utc(want + 73_000)), "{text}");
             day = day.succ_opt().expect("a day");
         }
         for text in ["2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z"] {
+            assert_eq!(parse_instant(text.as_bytes()), None, "{text}");
+        }
+        for text in ["2026-02-29T00:00:00.000Z", "2026-01-01T00:00:00.0:0Z", "2026-01-01T00:00:60.000Z"] {
             assert_eq!(parse_instant(text.as_bytes()), None, "{text}");
         }
         for text in ["2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:0:Z"] {

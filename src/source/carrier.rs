@@ -72,7 +72,7 @@ impl Carrier {
 }
 
 /// Where the records of a JSON file stand, and whose they are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     /// The member that holds the array of records; null where they stand by themselves.
     pub envelope: Option<String>,

@@ -5,12 +5,14 @@
 //! unpacks a download keeps the `.gz`. What the text *means* is left to the readers of each format, archives to
 //! [`super::inventory`].
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use flate2::bufread::MultiGzDecoder;
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::delimited::{self, Shape};
 use super::pump::pumped;
@@ -96,11 +98,57 @@ pub(super) fn small_json(path: &Path, raw: &mut Vec<u8>, text: &mut Vec<u8>) -> 
     match Packing::of(raw) {
         Packing::Zstd => return Ok(false),
         Packing::None => text.extend_from_slice(raw),
+        Packing::Gzip if INFLATE.with_borrow_mut(|inflate| gunzip(raw, inflate, text).is_some()) => {}
         Packing::Gzip => {
+            text.clear();
             MultiGzDecoder::new(raw.as_slice()).take(MOST_OF_SMALL + 1).read_to_end(text)?;
         }
     }
     Ok(text.first() == Some(&b'{') && utf_16(text).is_none() && text.len() as u64 <= MOST_OF_SMALL)
+}
+
+thread_local! {
+    /// The memory of inflating serves for the next file: fresh for each of ten thousands it stays in pieces that nothing else fits into.
+    static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
+/// Unpacks gzip as most programs write it, at once; null where it is written otherwise, or damaged, or no longer small.
+fn gunzip(raw: &[u8], inflate: &mut Decompress, text: &mut Vec<u8>) -> Option<()> {
+    const NAME: u8 = 8;
+    let number = |four: &[u8]| four.try_into().ok().map(u32::from_le_bytes);
+    let mut rest = raw;
+    // What the last member says that it unpacks to; of a damaged file anything.
+    let said = raw.last_chunk::<4>().map_or(0, |four| u32::from_le_bytes(*four)) as usize;
+    text.reserve(said.min(raw.len().saturating_mul(64)) + 1);
+    while !rest.is_empty() {
+        let (head, body) = rest.split_at_checked(10)?;
+        rest = match (Packing::of(head), head[3]) {
+            (Packing::Gzip, 0) => body,
+            (Packing::Gzip, NAME) => &body[memchr::memchr(0, body)? + 1..],
+            _ => return None,
+        };
+        inflate.reset(false);
+        let start = text.len();
+        loop {
+            let before = inflate.total_in();
+            let status = inflate.decompress_vec(rest, text, FlushDecompress::Finish).ok()?;
+            let taken = usize::try_from(inflate.total_in() - before).ok()?;
+            rest = rest.get(taken..)?;
+            match status {
+                Status::StreamEnd => break,
+                _ if text.len() < text.capacity() || text.len() as u64 > MOST_OF_SMALL => return None,
+                _ => text.reserve(text.len().max(4096)),
+            }
+        }
+        let (tail, behind) = rest.split_at_checked(8)?;
+        let mut sum = Crc::new();
+        sum.update(&text[start..]);
+        if number(&tail[..4])? != sum.sum() || number(&tail[4..])? != sum.amount() {
+            return None;
+        }
+        rest = behind;
+    }
+    Some(())
 }
 
 /// What is read at once, and what it may unpack to.
@@ -473,6 +521,48 @@ mod tests {
     fn every_member_of_a_gzip_file_is_read() {
         let both = [gzip(b"one\n"), gzip(b"two\n")].concat();
         assert_eq!(read(&both).expect("reads"), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn small_files_unpack_as_any_do_or_are_left_to_the_general_way() {
+        let text: Vec<u8> = (0..9000_u32).flat_map(|n| format!("{{\"n\":{n}}}\n").into_bytes()).collect();
+        let named = flate2::GzBuilder::new().filename("a.json").write(Vec::new(), flate2::Compression::fast());
+        let commented = flate2::GzBuilder::new().comment("a").write(Vec::new(), flate2::Compression::fast());
+        let packed = |mut encoder: flate2::write::GzEncoder<Vec<u8>>| {
+            encoder.write_all(&text).expect("in memory");
+            encoder.finish().expect("in memory")
+        };
+        let (whole, named, commented) = (gzip(&text), packed(named), packed(commented));
+        let mut inflate = Decompress::new(false);
+        let mut unpacked = |raw: &[u8]| {
+            let mut out = Vec::new();
+            gunzip(raw, &mut inflate, &mut out).map(|()| out)
+        };
+        let twice = [text.clone(), text.clone()].concat();
+        for (raw, wanted) in [(&whole, &text), (&named, &text), (&[whole.clone(), named.clone()].concat(), &twice)] {
+            assert!(unpacked(raw).as_ref() == Some(wanted));
+        }
+        assert_eq!(unpacked(&gzip(b"")), Some(Vec::new()));
+        assert_eq!(unpacked(&commented), None);
+        for end in 0..whole.len() {
+            assert!(end == 0 || unpacked(&whole[..end]).is_none(), "{end}");
+        }
+        let padded = [whole.as_slice(), &[0; 16]].concat();
+        assert_eq!(unpacked(&padded), None);
+        for at in (0..whole.len()).step_by(whole.len() / 97) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x10;
+            // Time, system and the like say nothing of the text.
+            assert!(unpacked(&damaged).is_none_or(|out| (4..10).contains(&at) && out == text), "{at}");
+        }
+        let small = |raw: &[u8]| {
+            let (mut bytes, mut out) = (Vec::new(), Vec::new());
+            small_json(file(raw).path(), &mut bytes, &mut out).map(|small| (small, out))
+        };
+        for raw in [&whole, &named, &commented] {
+            assert!(small(raw).is_ok_and(|(small, out)| small && out == text));
+        }
+        assert!(small(&whole[..whole.len() - 1]).is_err());
     }
 
     #[test]

@@ -104,7 +104,8 @@ pub fn prose(text: &str) -> Cow<'_, str> {
 pub fn id(text: &str) -> Cow<'_, str> {
     // Nearly every name and id there is: nothing in it is said to be a secret, and no known key is written so.
     let marked = text.bytes().fold(false, |marked, b| marked | matches!(b, b'=' | b':'));
-    let hexadecimal = || text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    // Without a way out of the loop, so that many are looked at at once.
+    let hexadecimal = || text.bytes().fold(true, |all, b| all & (b.is_ascii_hexdigit() | (b == b'-')));
     if !marked && (text.len() < OPAQUE || hexadecimal()) {
         return Cow::Borrowed(text);
     }

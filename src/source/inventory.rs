@@ -235,7 +235,7 @@ impl Inventory {
         // Only their relation counts, so both may as well begin at the root.
         let base = Path::new("/").join(&placed.config_at);
         let inputs_at = Path::new("/").join(&placed.inputs_at);
-        let mut seen: Vec<(String, Candidate)> = found.into_iter().map(|c| (relative(&c.disk, root), c)).collect();
+        let mut seen: Vec<(String, Candidate)> = found.into_par_iter().map(|c| (relative(&c.disk, root), c)).collect();
         // Named twice is read once; what was named outright stays so.
         seen.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()).then(b.1.named.cmp(&a.1.named)));
         seen.dedup_by(|a, b| a.0 == b.0);
@@ -248,9 +248,10 @@ impl Inventory {
             placed,
             scratch: None,
         };
+        let mut leaders = None;
         if trust == Trust::Names {
-            let leaders = siblings::leaders(seen.iter().map(|(path, _)| path.as_str()));
-            for ((_, candidate), leader) in seen.iter_mut().zip(leaders) {
+            let by_name = leaders.insert(siblings::leaders(&seen, |(path, _)| path));
+            for ((_, candidate), leader) in seen.iter_mut().zip(by_name) {
                 candidate.unopened = leader.is_some();
             }
         }
@@ -265,7 +266,7 @@ impl Inventory {
             inventory.skipped.clear();
         }
         let rules: Vec<Option<usize>> =
-            seen.iter().map(|(path, candidate)| candidate.rule(path, config, &inputs_at, &base)).collect();
+            seen.par_iter().map(|(path, candidate)| candidate.rule(path, config, &inputs_at, &base)).collect();
         let decide = |i: usize| {
             let (path, candidate) = &seen[i];
             let wanted = rules[i].and_then(|r| config.inputs[r].mapping.as_deref());
@@ -276,7 +277,9 @@ impl Inventory {
                 manner: if known { container::manner(&candidate.disk).unwrap_or_default() } else { None },
             }
         };
-        let leaders = siblings::leaders(seen.iter().map(|(path, _)| path.as_str()));
+        // Where no archive gave way to its members the files are what they were.
+        let leaders = leaders.filter(|_| inventory.scratch.is_none() && only.is_none());
+        let leaders = leaders.unwrap_or_else(|| siblings::leaders(&seen, |(path, _)| path));
         let mut decided: Vec<Option<Decided>> =
             leaders.par_iter().enumerate().map(|(i, leader)| leader.is_none().then(|| decide(i))).collect();
         let followers: Vec<(usize, Option<Decided>)> = leaders
@@ -303,18 +306,23 @@ impl Inventory {
             return Ok(None);
         }
         let recognised: Vec<Decided> = decided.into_iter().flatten().collect();
+        let original = |candidate: &Candidate| {
+            candidate.member.as_ref().map_or(&candidate.disk, |member| &member.original).clone()
+        };
+        let size =
+            |(_, candidate): &(String, Candidate)| std::fs::metadata(original(candidate)).map(|m| m.len()).unwrap_or(0);
+        let sizes: Vec<u64> = seen.par_iter().map(size).collect();
         // A named archive of which nothing can be read is as wrong as a named file.
         let mut barren: BTreeMap<PathBuf, String> = BTreeMap::new();
         let by_names = leaders.iter().map(|leader| trust == Trust::Names && leader.is_some());
-        for ((((path, candidate), rule), recognised), by_name) in
-            seen.into_iter().zip(rules).zip(recognised).zip(by_names)
+        for (((((path, candidate), rule), recognised), by_name), bytes) in
+            seen.into_iter().zip(rules).zip(recognised).zip(by_names).zip(sizes)
         {
             if let Some(rule) = rule {
                 matched[rule] = true;
             }
             let wanted = rule.and_then(|r| config.inputs[r].mapping.as_deref());
-            let original = candidate.member.as_ref().map_or(&candidate.disk, |member| &member.original).clone();
-            let bytes = std::fs::metadata(&original).map(|m| m.len()).unwrap_or(0);
+            let original = original(&candidate);
             let Decided { decision, manner } = recognised;
             match decision? {
                 Ok((as_what, mut because)) => {
@@ -442,7 +450,7 @@ impl Inventory {
         let Ok(Ok((Recognised::SourceJson(m, shape), _))) = &like.decision else { return false };
         let mut head = Vec::with_capacity(FOLLOWS);
         let read = container::unpacked(disk).and_then(|text| text.take(FOLLOWS as u64).read_to_end(&mut head));
-        read.is_ok() && begins_as(&self.mappings[*m], shape, &head)
+        read.is_ok() && begins_as(&self.mappings[*m], shape, &head, &mut Hand::default())
     }
 
     fn recognise(&self, disk: &Path, place: &Path, wanted: Option<&str>) -> Decision {
@@ -678,19 +686,21 @@ impl Inventory {
 }
 
 /// Whether the first records of a text are of a source.
-pub(super) fn begins_as(mapping: &SourceMapping, shape: &Shape, text: &[u8]) -> bool {
+pub(super) fn begins_as(mapping: &SourceMapping, shape: &Shape, text: &[u8], hand: &mut Hand) -> bool {
     let mut head = &text[..text.len().min(FOLLOWS)];
-    let mut hand = Hand::default();
+    if let Some(sure) = shape.envelope.as_deref().and_then(|envelope| begins_plainly(mapping, envelope, head, hand)) {
+        return sure;
+    }
     // How many there were, and were all of them known.
     let seen = Cell::new((0, true));
     let see = |known: bool| seen.set((seen.get().0 + 1, seen.get().1 && known));
     let wants = || seen.get().0 < FIRST_OF_FOLLOWERS;
     // What a cut-off head breaks is not the file's fault: only whole records count here.
     let _ = json::for_each_taking(
-        &mut head,
+        json::From::Reader(&mut head),
         shape.envelope.as_deref(),
         &mut |bytes, is_record| {
-            let (length, known) = wants().then(|| mapping.knows_quick(bytes, &mut hand)).flatten()?;
+            let (length, known) = wants().then(|| mapping.knows_quick(bytes, hand)).flatten()?;
             bytes.get(..length).filter(|record| is_record(record)).map(|_| see(known))?;
             Some(length)
         },
@@ -706,6 +716,23 @@ pub(super) fn begins_as(mapping: &SourceMapping, shape: &Shape, text: &[u8]) -> 
     );
     let (n, all) = seen.get();
     n > 0 && all
+}
+
+/// The same of a text that begins with the array of its envelope and nothing else, as machines write it; null where that is not sure.
+fn begins_plainly(mapping: &SourceMapping, envelope: &str, head: &[u8], hand: &mut Hand) -> Option<bool> {
+    let rest = head.strip_prefix(b"{\"")?.strip_prefix(envelope.as_bytes())?;
+    let mut rest = rest.strip_prefix(b"\":[")?;
+    if json::names_envelope(envelope, rest) {
+        return None;
+    }
+    let mut all = true;
+    for _ in 0..FIRST_OF_FOLLOWERS {
+        rest = rest.trim_ascii_start();
+        let (length, known) = mapping.knows_quick(rest, hand)?;
+        all &= known;
+        rest = rest[length..].trim_ascii_start().strip_prefix(b",")?;
+    }
+    Some(all)
 }
 
 /// Everything below the paths that were named, and the folder common to them.
@@ -736,6 +763,9 @@ impl Candidate {
 
     /// The `[[input]]` that matches it; of a member by its own path, else by that of its archive.
     fn rule(&self, path: &str, config: &Config, inputs_at: &Path, base: &Path) -> Option<usize> {
+        if config.inputs.is_empty() {
+            return None;
+        }
         let matching = |path: &str| {
             let by_config = relative(&inputs_at.join(path), base);
             config.inputs.iter().position(|i| i.matcher.is_match(&by_config))
@@ -845,6 +875,16 @@ fn common(roots: &[PathBuf]) -> PathBuf {
 
 /// `path` as seen from `root`, with `/`; with `..` where it lies outside.
 fn relative(path: &Path, root: &Path) -> String {
+    if let Ok(below) = path.strip_prefix(root) {
+        let mut out = String::with_capacity(below.as_os_str().len());
+        for component in below {
+            if !out.is_empty() {
+                out.push('/');
+            }
+            out.push_str(&component.to_string_lossy());
+        }
+        return out;
+    }
     let (a, b): (Vec<_>, Vec<_>) = (path.components().collect(), root.components().collect());
     let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
     let up = std::iter::repeat_n("..".to_owned(), b.len() - same);

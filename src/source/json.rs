@@ -51,31 +51,47 @@ pub fn for_each(
     f: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> io::Result<()> {
     let nothing: &mut Take<'_> = &mut |_, _| None;
-    for_each_taking(reader, envelope, nothing, f)
+    for_each_taking(From::Reader(reader), envelope, nothing, f)
 }
 
 /// Takes the record that bytes begin with, if it can, and says how long it is. It has to ask whether the record is one:
 /// what else stands in an envelope may be another.
 pub type Take<'t> = dyn FnMut(&[u8], &dyn Fn(&[u8]) -> bool) -> Option<usize> + 't;
 
+/// Where text comes from.
+pub enum From<'r> {
+    /// It is read as it is needed.
+    Reader(&'r mut dyn Read),
+    /// All of it is here; what is left of it is of no use to anybody.
+    Held(&'r mut Vec<u8>),
+}
+
 /// The same, but that every record of an envelope is first offered to `take` where it lies, unparsed.
 ///
 /// # Errors
 /// As [`for_each`].
 pub fn for_each_taking(
-    reader: &mut dyn Read,
+    from: From<'_>,
     envelope: Option<&str>,
     take: &mut Take<'_>,
     f: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> io::Result<()> {
+    let envelope = envelope.map(Envelope::new);
+    let reader = match from {
+        From::Reader(reader) => reader,
+        From::Held(text) => {
+            let bytes = std::mem::take(text);
+            let window = Window { reader: &mut io::empty(), bytes, filled: true, ended: true, failed: None };
+            let mut splitter = Splitter { window, at: 0, within: Vec::new(), envelope, alone: None };
+            while let ControlFlow::Continue(More::Yes) = splitter.step(take, f) {}
+            *text = splitter.window.bytes;
+            return Ok(());
+        }
+    };
     let mut bytes = WINDOW.take();
     bytes.clear();
-    let mut splitter = Splitter {
-        window: Window { reader, bytes, filled: false, ended: false, failed: None },
-        at: 0,
-        within: Vec::new(),
-        envelope: envelope.map(Envelope::new),
-    };
+    let window = Window { reader, bytes, filled: false, ended: false, failed: None };
+    let mut splitter = Splitter { window, at: 0, within: Vec::new(), envelope, alone: None };
     while let ControlFlow::Continue(More::Yes) = splitter.step(take, f) {}
     let Window { bytes, failed, .. } = splitter.window;
     // The memory serves for the next file; that of an unusual one is given back.
@@ -231,6 +247,17 @@ impl Envelope {
         let names = both(name);
         Self { outer, needles: [needle(&names[0]), needle(&names[1])], names }
     }
+
+    /// Whether no member of these bytes can be the array.
+    fn stand_nowhere(&self, bytes: &[u8]) -> bool {
+        self.needles.iter().all(|needle| needle.find(bytes).is_none())
+    }
+}
+
+/// Whether bytes name an envelope somewhere.
+pub fn names_envelope(name: &str, bytes: &[u8]) -> bool {
+    let envelope = Envelope::new(name);
+    !envelope.stand_nowhere(bytes)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -247,6 +274,8 @@ struct Splitter<'r> {
     at: usize,
     within: Vec<Within>,
     envelope: Option<Envelope>,
+    /// Whether nothing that is still to come names the envelope; null before it was looked for.
+    alone: Option<bool>,
 }
 
 impl Splitter<'_> {
@@ -305,8 +334,11 @@ impl Splitter<'_> {
     /// Whether the record that begins here was taken as it lies.
     fn taken(&mut self, take: &mut Take<'_>) -> bool {
         let Some(envelope) = &self.envelope else { return false };
-        let is_record = |bytes: &[u8]| envelope.needles.iter().all(|needle| needle.find(bytes).is_none());
-        match take(&self.window.bytes[self.at..], &is_record) {
+        let held = &self.window.bytes[self.at..];
+        // Where all is held what stands in the rest of it is asked once.
+        let alone = self.window.ended && *self.alone.get_or_insert_with(|| envelope.stand_nowhere(held));
+        let is_record = |bytes: &[u8]| alone || envelope.stand_nowhere(bytes);
+        match take(held, &is_record) {
             Some(length) => {
                 self.at += length;
                 true
@@ -370,7 +402,7 @@ impl Splitter<'_> {
             _ => None,
         };
         if let Some(length) = record
-            && envelope.needles.iter().all(|needle| needle.find(&glance[..length]).is_none())
+            && envelope.stand_nowhere(&glance[..length])
         {
             return Opened::Record(start + length);
         }

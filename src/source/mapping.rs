@@ -108,6 +108,7 @@ use self::cell::{Around, Condition, Decode, From, Look, One, Part, Pick, Presenc
 use self::path::{Path, Start};
 use self::pattern::Pattern;
 use self::sieve::Sieve;
+use self::tape::Plan;
 use super::clock::{Clock, Dates, Format, Habit};
 use crate::mappings::{MappingKind, Mappings};
 use crate::table::event::{ACTIONS, AUDITED_ACTIONS, EXECUTOR_KINDS};
@@ -185,8 +186,10 @@ pub struct SourceMapping {
     reported_at: Vec<Vec<Option<usize>>>,
     /// What of a record its paths look at.
     sieve: Sieve,
+    /// The same, with places that its paths know.
+    plan: Plan,
     /// What of a record it is known by.
-    marks: Sieve,
+    marks: Plan,
 }
 
 #[derive(Debug)]
@@ -1232,7 +1235,8 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
         reported_at: Vec::new(),
         reported,
         sieve: Sieve::default(),
-        marks: Sieve::default(),
+        plan: Plan::default(),
+        marks: Plan::default(),
     };
     let of = |index: usize, action| mapping.reported.iter().position(|of| of.block == index && of.action == action);
     let of_block = |index| [None].into_iter().chain((0..mapping.actions.len()).map(Some)).map(move |a| of(index, a));
@@ -1240,7 +1244,9 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
     mapping.keys = first_keys(&mapping);
     let mut sieve = Sieve::default();
     all_paths(&mapping).into_iter().for_each(|path| path.sieve(&mut sieve));
-    mapping.sieve = sieve;
+    let mut plan = Plan::of(&sieve);
+    all_paths(&mapping).into_iter().for_each(|path| path.place(&mut plan));
+    (mapping.sieve, mapping.plan) = (sieve, plan);
     let mut marks = Sieve::default();
     let mut paths: Vec<&Path> = mapping.unwrap.iter().collect();
     for recogniser in &mapping.recognisers {
@@ -1248,7 +1254,7 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
         Condition::all_paths(&recogniser.when, &mut paths);
     }
     paths.into_iter().for_each(|path| path.sieve(&mut marks));
-    mapping.marks = marks;
+    mapping.marks = Plan::of(&marks);
     Ok(mapping)
 }
 

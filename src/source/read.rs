@@ -54,18 +54,23 @@ pub struct Reading {
 /// Takes the digest of bytes; null where none is wanted.
 pub type Digest<'d> = dyn Fn(&[u8]) -> Option<String> + Sync + 'd;
 
-/// What one file gave.
+/// What one decoder gave: a file, a piece of one, or some that are alike.
 struct Part {
+    files: Vec<Done>,
+    /// Where the line begins at which reading of a piece stopped, for it is not one object; null where it was read to its end.
+    irregular_at: Option<u64>,
+    texts: Sealed,
+    rows: Vec<Rows>,
+    rejected: Vec<RejectedRecord>,
+}
+
+/// A file that a decoder is done with, or its piece of one.
+struct Done {
     /// Index of the input.
     file: u32,
     /// As [`Reading::digests`].
     digest: Option<String>,
-    /// Where the line begins at which reading of a piece stopped, for it is not one object; null where it was read to its end.
-    irregular_at: Option<u64>,
     input: Input,
-    texts: Sealed,
-    rows: Vec<Rows>,
-    rejected: Vec<RejectedRecord>,
     /// Columns of a mapping that some record had a place for.
     seen: BTreeMap<Table, u32>,
 }
@@ -112,7 +117,8 @@ fn read_in(
     let Inventory { files, skipped, mappings, breadth, .. } = inventory;
     let plan = |found: &Found| plan(found, config, (&mappings, breadth), sizes.chunk);
     let plans: Vec<Plan> = files.par_iter().map(plan).collect::<Result<_, _>>()?;
-    let jobs: Vec<Job<'_>> = plans.iter().enumerate().flat_map(|(i, plan)| plan.jobs(i, &files)).collect();
+    let jobs = plans.iter().enumerate().flat_map(|(i, plan)| plan.jobs(i, &files));
+    let jobs = in_company(jobs, &files, config, &mappings);
     let mut reading = Reading {
         texts: Texts::default(),
         tables: Table::ALL.into_iter().map(|t| (t, Rows::new(t))).collect(),
@@ -169,9 +175,9 @@ fn read_in(
                 parts.extend(rest.read(config, &mappings, breadth, digest)?);
             }
         }
-        for part in parts.iter().flatten() {
-            for (table, mask) in &part.seen {
-                *seen.entry(part.file).or_default().entry(*table).or_default() |= mask;
+        for done in parts.iter().flatten().flat_map(|part| &part.files) {
+            for (table, mask) in &done.seen {
+                *seen.entry(done.file).or_default().entry(*table).or_default() |= mask;
             }
         }
         let first = reading.inputs.is_empty();
@@ -296,11 +302,50 @@ impl Plan {
     }
 }
 
-/// A file or a piece of one.
+/// Files that follow each other and are alike, of which each was trusted by its name, are read by one decoder: what it needs is made
+/// once for all of them.
+fn in_company<'a>(
+    jobs: impl Iterator<Item = Job<'a>>,
+    files: &'a [Found],
+    config: &Config,
+    mappings: &[SourceMapping],
+) -> Vec<Job<'a>> {
+    let alike = |a: &Found, b: &Found| match (&a.as_what, &b.as_what) {
+        (Recognised::SourceJson(m, shape), Recognised::SourceJson(n, other)) => {
+            let ordered =
+                || !mappings[*m].needs_order() || a.rule.is_some_and(|r| config.inputs[r].date_order.is_some());
+            a.by_name && b.by_name && m == n && shape == other && a.rule == b.rule && ordered()
+        }
+        _ => false,
+    };
+    let mut out: Vec<Job<'a>> = Vec::new();
+    for job in jobs {
+        match out.last_mut() {
+            Some(last)
+                if alike(last.found, job.found)
+                    && last.bytes + job.bytes <= COMPANY
+                    && last.shares.len() < MOST_OF_COMPANY =>
+            {
+                let first = last.file as usize;
+                last.shares = &files[first..=job.file as usize];
+                last.bytes += job.bytes;
+            }
+            _ => out.push(job),
+        }
+    }
+    out
+}
+
+/// What one decoder reads of files that are alike, packed as they are, and how many of them: small enough that all threads are busy to
+/// the end.
+const COMPANY: u64 = 1 << 20;
+const MOST_OF_COMPANY: usize = 64;
+
+/// A file or a piece of one, or some files that are alike.
 struct Job<'a> {
     file: u32,
     found: &'a Found,
-    /// The file itself; of a mixed one, its inputs.
+    /// The file itself; of a mixed one, its inputs; or all files that are alike.
     shares: &'a [Found],
     piece: Option<Piece<'a>>,
     bytes: u64,
@@ -315,8 +360,9 @@ fn join(reading: &mut Reading, mut parts: Vec<Part>, share: &dyn Fn(&Table) -> f
     drop(texts);
     let mut before = Vec::with_capacity(parts.len());
     for part in &mut parts {
+        let first = part.files.first().map(|done| &done.input.path);
         let read = match reading.inputs.last() {
-            Some(last) if last.path == part.input.path => last.read as u32,
+            Some(last) if Some(&last.path) == first => last.read as u32,
             _ => 0,
         };
         before.push(read);
@@ -324,12 +370,13 @@ fn join(reading: &mut Reading, mut parts: Vec<Part>, share: &dyn Fn(&Table) -> f
             rejected.record += read;
         }
         reading.rejected.append(&mut part.rejected);
-        let input = std::mem::take(&mut part.input);
-        match reading.inputs.last_mut() {
-            Some(last) if last.path == input.path => last.absorb(input),
-            _ => {
-                reading.inputs.push(input);
-                reading.digests.push(part.digest.take());
+        for done in std::mem::take(&mut part.files) {
+            match reading.inputs.last_mut() {
+                Some(last) if last.path == done.input.path => last.absorb(done.input),
+                _ => {
+                    reading.inputs.push(done.input);
+                    reading.digests.push(done.digest);
+                }
             }
         }
     }
@@ -368,6 +415,9 @@ impl Job<'_> {
                 |(n, found): (usize, &Found)| Decoder::new(found, self.file + n as u32, config, (mappings, breadth));
             self.shares.iter().enumerate().map(of).collect()
         };
+        if self.found.by_name && self.shares.len() > 1 {
+            return self.read_alike(config, (mappings, breadth), digest).map(|part| vec![part]);
+        }
         let unsettled = |(found, decoder): (&Found, &Decoder)| match found.as_what {
             Recognised::SourceCsv(m) | Recognised::SourceJson(m, _) => {
                 mappings[m].needs_order() && decoder.setting.habit.order.is_none()
@@ -392,6 +442,31 @@ impl Job<'_> {
         }
         self.run(&mut decoders_of_all, mappings, digest)?;
         Ok(decoders_of_all.into_iter().map(Decoder::finish).collect())
+    }
+
+    /// Files that were trusted by their names, one after the other.
+    fn read_alike(
+        &self,
+        config: &Config,
+        known: (&[SourceMapping], Breadth),
+        digest: &Digest<'_>,
+    ) -> Result<Part, SourceError> {
+        let mut decoder = Decoder::new(self.found, self.file, config, known);
+        for (n, found) in self.shares.iter().enumerate() {
+            if n > 0 {
+                decoder.turn_to(found, self.file + n as u32, config, known);
+            }
+            let Recognised::SourceJson(m, shape) = &found.as_what else {
+                unreachable!("only JSON is trusted by its name")
+            };
+            match decoder.small_json(&known.0[*m], shape, &found.disk, digest) {
+                Some(done) => {
+                    done.map_err(|(record, cause)| unreadable(found, format!("after record {record}: {cause}")))?;
+                }
+                None => return Err(SourceError::Unlike(found.place())),
+            }
+        }
+        Ok(decoder.finish())
     }
 
     fn run(
@@ -420,7 +495,8 @@ impl Job<'_> {
             }
             (Recognised::SourceJson(m, shape), Some(Piece::Rest(start)), [decoder]) => {
                 decoder.looked_at = LOOKED_AT_FURTHER;
-                decoder.source_json(&mappings[*m], shape, &mut lines(*start, u64::MAX).map_err(unread)?)
+                let mut rest = lines(*start, u64::MAX).map_err(unread)?;
+                decoder.source_json(&mappings[*m], shape, json::From::Reader(&mut rest))
             }
             (Recognised::SourceJson(m, shape), _, [decoder]) if self.found.by_name => {
                 match decoder.small_json(&mappings[*m], shape, &self.found.disk, digest) {
@@ -431,7 +507,9 @@ impl Job<'_> {
             (Recognised::CanonicalCsv(table), _, [decoder]) => decoder.canonical_csv(*table, open()?),
             (Recognised::CanonicalJson(table), _, [decoder]) => decoder.canonical_json(*table, open()?),
             (Recognised::SourceCsv(m), _, [decoder]) => decoder.source_csv(&mappings[*m], open()?),
-            (Recognised::SourceJson(m, shape), _, [decoder]) => decoder.source_json(&mappings[*m], shape, &mut open()?),
+            (Recognised::SourceJson(m, shape), _, [decoder]) => {
+                decoder.source_json(&mappings[*m], shape, json::From::Reader(&mut open()?))
+            }
             (Recognised::SourceJson(_, shape), _, decoders) => mixed_json(decoders, shape, mappings, open()?),
             _ => unreachable!("only mixed files have several inputs"),
         };
@@ -501,6 +579,9 @@ struct Decoder {
     /// As [`Part::irregular_at`].
     irregular_at: Option<u64>,
     digest: Option<String>,
+    hand: Hand,
+    /// Files before this one, where several are alike.
+    done: Vec<Done>,
 }
 
 /// What is counted of most records by a text that most of them share: it is brought to its final form once.
@@ -604,7 +685,31 @@ impl Decoder {
             tally: Tally::default(),
             irregular_at: None,
             digest: None,
+            hand: Hand::default(),
+            done: Vec::new(),
         }
+    }
+
+    /// Goes on with another file, of which all is like the one before but its name.
+    fn turn_to(&mut self, found: &Found, index: u32, config: &Config, known: (&[SourceMapping], Breadth)) {
+        self.close();
+        let Decoder { input, setting, .. } = Decoder::new(found, index, config, known);
+        (self.index, self.input, self.setting) = (index, input, setting);
+        self.tally.systems.clear();
+    }
+
+    /// The file is done with.
+    fn close(&mut self) {
+        self.flush();
+        // Every builder is asked: each forgets what the next file has to say for itself.
+        let naive = self.builders.values_mut().fold(false, |any, builder| any | std::mem::take(&mut builder.naive));
+        if naive {
+            self.input.naive_zone = Some(self.zone.name().to_owned());
+        }
+        self.input.ignored_columns.sort();
+        let input = std::mem::take(&mut self.input);
+        let (digest, seen) = (self.digest.take(), std::mem::take(&mut self.seen));
+        self.done.push(Done { file: self.index, digest, input, seen });
     }
 
     /// The number of the record in its file, from 1.
@@ -814,7 +919,7 @@ impl Decoder {
     fn prepare(&mut self, mapping: &SourceMapping) {
         for (table, mask) in mapping.masks() {
             self.input.reports.insert(table, mask);
-            self.builders.insert(table, Builder::new(table, self.zone));
+            self.builders.entry(table).or_insert_with(|| Builder::new(table, self.zone));
         }
         // As of canonical tables: only what is in it is known to be shown.
         if !mapping.excerpt {
@@ -837,27 +942,31 @@ impl Decoder {
         }
         let (mut raw, mut text) = FILE.take();
         let read = container::small_json(disk, &mut raw, &mut text);
-        let alike = read.is_ok_and(|small| small) && inventory::begins_as(mapping, shape, &text);
+        let alike = read.is_ok_and(|small| small) && inventory::begins_as(mapping, shape, &text, &mut self.hand);
         let done = alike.then(|| {
             self.digest = digest(&raw);
-            self.source_json(mapping, shape, &mut text.as_slice())
+            self.source_json(mapping, shape, json::From::Held(&mut text))
         });
         FILE.replace((raw, text));
         done
     }
 
-    fn source_json(&mut self, mapping: &SourceMapping, shape: &Shape, reader: &mut dyn Read) -> Result<(), Broken> {
+    fn source_json(&mut self, mapping: &SourceMapping, shape: &Shape, from: json::From<'_>) -> Result<(), Broken> {
         let envelope = shape.envelope.as_deref();
         if envelope.is_none() {
-            return self.source_lines(mapping, reader, lines::Irregular::Split).map(drop);
+            return match from {
+                json::From::Reader(reader) => self.source_lines(mapping, reader, lines::Irregular::Split),
+                json::From::Held(text) => self.source_lines(mapping, &mut text.as_slice(), lines::Irregular::Split),
+            }
+            .map(drop);
         }
         self.prepare(mapping);
-        let mut hand = Hand::default();
+        let mut hand = std::mem::take(&mut self.hand);
         let (setting, quick) = (self.setting.clone(), self.takes_quick(mapping));
         // Both ways count the records of one decoder, by turns.
         let decoder = RefCell::new(self);
         let done = json::for_each_taking(
-            reader,
+            from,
             envelope,
             &mut |bytes, is_record| {
                 let (length, quick) = mapping.quick(bytes, Extent::First, &mut hand, &setting).filter(|_| quick)?;
@@ -872,7 +981,9 @@ impl Decoder {
                 ControlFlow::Continue(())
             },
         );
-        done.map_err(|e| (decoder.into_inner().input.read, e.to_string()))
+        let decoder = decoder.into_inner();
+        decoder.hand = hand;
+        done.map_err(|e| (decoder.input.read, e.to_string()))
     }
 
     /// What the mapping looks at; all of a record that stands inside another.
@@ -923,7 +1034,8 @@ impl Decoder {
         /// Why records of a name are out of scope, and how many there were; null where they are wanted.
         type Passed = Option<(String, u64)>;
         let mut names: hashbrown::HashMap<String, Passed> = hashbrown::HashMap::new();
-        let (mut hand, setting, quick) = (Hand::default(), self.setting.clone(), self.takes_quick(mapping));
+        let (mut hand, setting, quick) =
+            (std::mem::take(&mut self.hand), self.setting.clone(), self.takes_quick(mapping));
         let mut passed_over = 0;
         let done = lines::for_each(reader, glance.as_ref(), irregular, &mut |line| match line {
             lines::Line::Piece(piece) => {
@@ -970,6 +1082,7 @@ impl Decoder {
                 }
             }
         });
+        self.hand = hand;
         // Sorted, though sums do not depend on the order: hash order must not reach anything.
         let mut passed: Vec<(String, u64)> = names.into_values().flatten().collect();
         passed.sort();
@@ -1091,7 +1204,12 @@ impl Decoder {
     fn quick_rows(&mut self, mut found: QuickRows<'_>, text: &dyn Fn() -> String) {
         let several = found.rows.len() > 1;
         for row in &found.rows {
-            *self.seen.entry(row.table).or_default() |= row.seen;
+            match self.seen.get_mut(&row.table) {
+                Some(seen) => *seen |= row.seen,
+                None => {
+                    self.seen.insert(row.table, row.seen);
+                }
+            }
         }
         let record = self.number();
         if let Some(row) = found.rows.iter().find(|row| !row.repeats.is_empty()) {
@@ -1243,30 +1361,17 @@ impl Decoder {
     }
 
     fn finish(mut self) -> Part {
-        self.flush();
-        let mut rows = Vec::new();
-        let mut naive = false;
-        for (table, builder) in std::mem::take(&mut self.builders) {
-            naive |= builder.naive;
-            // A source mapping says row by row what it reports.
-            let by_row = self.input.mapping != "canonical";
-            let mask = if by_row { 0 } else { self.input.reports.get(&table).copied().unwrap_or(0) };
-            rows.push(builder.finish(mask));
-        }
-        if naive {
-            self.input.naive_zone = Some(self.zone.name().to_owned());
-        }
-        self.input.ignored_columns.sort();
-        let (file, irregular_at, digest) = (self.index, self.irregular_at, self.digest);
+        // A source mapping says row by row what it reports.
+        let by_row = self.input.mapping != "canonical";
+        let reports = self.input.reports.clone();
+        self.close();
+        let mask = |table: &Table| if by_row { 0 } else { reports.get(table).copied().unwrap_or(0) };
         Part {
-            file,
-            irregular_at,
-            digest,
-            input: self.input,
+            files: self.done,
+            irregular_at: self.irregular_at,
             texts: self.texts.seal(),
-            rows,
+            rows: self.builders.into_iter().map(|(table, builder)| builder.finish(mask(&table))).collect(),
             rejected: self.rejected,
-            seen: self.seen,
         }
     }
 }

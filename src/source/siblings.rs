@@ -5,18 +5,19 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 /// So many files of one pattern are no longer named by hand.
 const MANY: usize = 64;
 
 /// Of each path the first with its pattern, where many share it; null for that first one and for all others.
-pub(super) fn leaders<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<Option<usize>> {
-    let mut by: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let mut n = 0;
-    for path in paths {
-        by.entry(pattern(path)).or_default().push(n);
-        n += 1;
+pub(super) fn leaders<T: Sync>(files: &[T], path: impl Fn(&T) -> &str + Sync) -> Vec<Option<usize>> {
+    let patterns: Vec<String> = files.par_iter().map(|file| pattern(path(file))).collect();
+    let mut by: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (n, of) in patterns.iter().enumerate() {
+        by.entry(of).or_default().push(n);
     }
-    let mut leaders = vec![None; n];
+    let mut leaders = vec![None; files.len()];
     for of_pattern in by.into_values().filter(|of_pattern| of_pattern.len() >= MANY) {
         for follower in &of_pattern[1..] {
             leaders[*follower] = Some(of_pattern[0]);
@@ -49,7 +50,7 @@ mod tests {
         assert_eq!(pattern("Jörg-7.csv"), "Jörg-#.csv");
         let paths: Vec<String> =
             (0..MANY).map(|n| format!("a/{n}.json")).chain((1..MANY).map(|n| format!("b/{n}.json"))).collect();
-        let leaders = leaders(paths.iter().map(String::as_str));
+        let leaders = leaders(&paths, String::as_str);
         assert_eq!(leaders[0], None);
         assert!(leaders[1..MANY].iter().all(|l| *l == Some(0)));
         assert!(leaders[MANY..].iter().all(Option::is_none), "one too few of them");

@@ -1,6 +1,7 @@
 //! Paths of the mapping language: where in a record a value stands.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -8,6 +9,7 @@ use super::Fault;
 use super::cell::spelling;
 use super::pattern::Pattern;
 use super::sieve::Sieve;
+use super::tape::Plan;
 
 /// Text that holds JSON is read no deeper than this many times.
 const TEXT_IN_TEXT: usize = 8;
@@ -17,6 +19,8 @@ const TEXT_IN_TEXT: usize = 8;
 pub(super) struct Path {
     pub root: Root,
     pub steps: Vec<Step>,
+    /// The places that its keys lead through, where there is nothing but keys: one each, as the mapping's plan has them.
+    pub places: OnceLock<Vec<u32>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +76,7 @@ impl Path {
     }
 
     fn try_parse(text: &str) -> Option<Self> {
-        let mut path = Path { root: Root::Record, steps: Vec::new() };
+        let mut path = Path { root: Root::Record, steps: Vec::new(), places: OnceLock::new() };
         let mut rest = text;
         let mut first = true;
         loop {
@@ -170,6 +174,19 @@ impl Path {
         if self.root == Root::Record {
             reach_of(&self.steps, sieve);
         }
+    }
+
+    /// Finds its places, if it is keys from the record on and nothing else.
+    pub(super) fn place(&self, plan: &mut Plan) {
+        let key = |step: &'_ Step| matches!(step, Step::Key(_));
+        if self.root != Root::Record || self.steps.is_empty() || !self.steps.iter().all(key) {
+            return;
+        }
+        let keys = self.steps.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            _ => None,
+        });
+        self.places.get_or_init(|| plan.places(keys));
     }
 
     /// The first key, where the path starts at the record.

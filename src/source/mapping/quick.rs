@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 
 use super::cell::{Around, Condition, From, One, Part, Source, Test, plain, same_text, spelling};
 use super::path::{Path, Root, Says, Step};
@@ -70,12 +71,16 @@ pub(in crate::source) struct QuickRow<'q> {
 #[derive(Debug, Default)]
 pub(in crate::source) struct Hand {
     tape: Tape,
+    /// For what records are known by.
+    marks: Tape,
     /// Names as they are written, to the actions that may fit.
     names: HashMap<String, Vec<usize>>,
     /// What the mapping's class says of a text.
     classes: HashMap<String, String>,
 }
 
+/// Cells of most rows.
+const MOST_CELLS: usize = 16;
 /// Names and classes that are kept; a log of more has been made to have them.
 const MOST_NAMES: usize = 4096;
 
@@ -133,8 +138,8 @@ impl SourceMapping {
         hand: &'q mut Hand,
         setting: &'q Setting,
     ) -> Option<(usize, Quick<'q>)> {
-        let Hand { tape, names, classes } = hand;
-        let length = tape.lay(bytes, &self.sieve)?;
+        let Hand { tape, names, classes, .. } = hand;
+        let length = tape.lay(bytes, &self.plan)?;
         if extent == Extent::Whole && length != bytes.len() {
             return None;
         }
@@ -146,8 +151,8 @@ impl SourceMapping {
     /// How long the record is that `bytes` begins with, and whether [`SourceMapping::record_weight`] is not null; null where that
     /// is not sure.
     pub(in crate::source) fn knows_quick(&self, bytes: &[u8], hand: &mut Hand) -> Option<(usize, bool)> {
-        let length = hand.tape.lay(bytes, &self.marks)?;
-        let record = hand.tape.record(&bytes[..length])?;
+        let length = hand.marks.lay(bytes, &self.marks)?;
+        let record = hand.marks.record(&bytes[..length])?.unplaced();
         let view = View { record, root: 0, item: None, nulls: &self.nulls, habit: &HABIT, timely: Timely::No };
         self.is_known(view).ok().map(|known| (length, known))
     }
@@ -168,6 +173,9 @@ impl SourceMapping {
     /// In doubt where another record may stand in this one.
     fn is_bare(&self, view: View<'_>) -> Sure<()> {
         for path in &self.unwrap {
+            if let Some(None) = path.straight(view) {
+                continue;
+            }
             for at in path.spots(view)?.list() {
                 match view.record.kind(*at) {
                     Kind::Object => return Err(Doubt),
@@ -218,15 +226,12 @@ impl SourceMapping {
             None => None,
         };
         // The empty name is that of actions for any name.
-        let candidates = match names.get(name.as_deref().unwrap_or_default()) {
-            Some(_) => &names[name.as_deref().unwrap_or_default()],
-            None => {
-                if names.len() >= MOST_NAMES {
-                    return Err(Doubt);
-                }
-                let fit = self.candidates(name.as_deref());
-                names.entry(name.as_deref().unwrap_or_default().to_owned()).or_insert(fit)
-            }
+        let known = name.as_deref().unwrap_or_default();
+        let full = names.len() >= MOST_NAMES;
+        let candidates = match names.entry_ref(known) {
+            EntryRef::Occupied(known) => known.into_mut(),
+            EntryRef::Vacant(_) if full => return Err(Doubt),
+            EntryRef::Vacant(new) => new.insert(self.candidates(name.as_deref())),
         };
         let mut actions = [0; 8];
         let mut n = 0;
@@ -244,6 +249,9 @@ impl SourceMapping {
             return Ok(QuickOutcome::OutOfScope(Cow::Borrowed(reason)));
         }
         let mut so_far = SoFar::default();
+        if !actions.is_empty() {
+            so_far.found.cells.reserve(MOST_CELLS);
+        }
         for (index, block) in self.blocks.iter().enumerate() {
             if block.table != Table::Event {
                 self.block_quick(index, None, view, system, &mut so_far)?;
@@ -376,11 +384,11 @@ impl SourceMapping {
         }
         if event {
             self.service_actor_quick(&mut so_far.found.cells, begin, view)?;
-            let id = Table::Event.column("event_id");
-            if so_far.events > 1
-                && let Some((_, text)) = so_far.found.cells[begin..].iter_mut().find(|(place, _)| Some(*place) == id)
-            {
-                *text = Cow::Owned(format!("{text}#{}", so_far.events));
+            if so_far.events > 1 {
+                let id = Table::Event.column("event_id");
+                if let Some((_, text)) = so_far.found.cells[begin..].iter_mut().find(|(place, _)| Some(*place) == id) {
+                    *text = Cow::Owned(format!("{text}#{}", so_far.events));
+                }
             }
         }
         so_far.found.rows.push(QuickRow {
@@ -446,6 +454,12 @@ impl Path {
     /// Where a path of keys leads that meets nothing but objects; null where it has to be looked at more closely.
     #[inline]
     fn straight(&self, view: View<'_>) -> Option<Option<u32>> {
+        if let Some(places) = self.places.get()
+            && view.record.is_placed()
+        {
+            let there = view.record.placed(places)?;
+            return there.is_none_or(|at| view.record.kind(at) != Kind::Array).then_some(there);
+        }
         let mut at = match self.root {
             Root::Record => view.root,
             Root::Item => match view.item {
@@ -587,6 +601,13 @@ fn scalar<'q>(record: Record<'q>, at: u32) -> Option<&'q str> {
 
 /// Whether a text is one of these spellings.
 fn is_among(text: &str, list: &[String]) -> bool {
+    // Folding leaves the first character what it is but for its case, where that is a visible one of ASCII.
+    let first = text.as_bytes().first().filter(|first| first.is_ascii_graphic());
+    let begins =
+        |one: &String| one.as_bytes().first().is_none_or(|b| first.is_none_or(|first| b.eq_ignore_ascii_case(first)));
+    if !list.iter().any(begins) {
+        return false;
+    }
     match plain(text) {
         true => list.iter().any(|one| one.eq_ignore_ascii_case(text)),
         false => list.contains(&spelling(text)),
@@ -749,7 +770,7 @@ impl One {
                 }
             }
             From::Template(parts) => {
-                let mut whole = String::new();
+                let mut whole = String::with_capacity(64);
                 let mut lacks = false;
                 for part in parts {
                     match part {
@@ -850,6 +871,15 @@ impl Condition {
         let there = || match text {
             Some(_) => Ok(true),
             None => {
+                if let Source::One(one) = source
+                    && let From::Path(path) = &one.from
+                    && one.when.is_empty()
+                    && one.bare()
+                    && let Some(at) = path.straight(view)
+                    && at.is_none_or(|at| view.record.kind(at) != Kind::Text)
+                {
+                    return Ok(at.is_some_and(|at| view.record.kind(at) == Kind::Object));
+                }
                 // Of a source that is more than a path there are texts alone.
                 let spots = match source.items_quick(view) {
                     Ok(spots) => spots,

@@ -13,8 +13,6 @@ pub(super) struct Sieve {
     /// Everything below is kept.
     whole: bool,
     members: Vec<(String, Sieve)>,
-    /// Bit of a length: some member's name is so long; those of 63 and more share a bit.
-    lengths: u64,
 }
 
 impl Sieve {
@@ -22,7 +20,6 @@ impl Sieve {
     pub(super) fn keep(&mut self) {
         self.whole = true;
         self.members.clear();
-        self.lengths = 0;
     }
 
     /// What is kept of a member; null where all is kept anyway.
@@ -32,7 +29,6 @@ impl Sieve {
         }
         let at = self.at(key).unwrap_or_else(|| {
             self.members.push((key.to_owned(), Sieve::default()));
-            self.lengths |= 1 << key.len().min(63);
             self.members.len() - 1
         });
         Some(&mut self.members[at].1)
@@ -48,13 +44,9 @@ impl Sieve {
         self.whole
     }
 
-    /// What is kept of a member of this name, and its place among those that are; null where nothing is.
-    pub(super) fn find(&self, key: &[u8]) -> Option<(usize, &Sieve)> {
-        if self.lengths >> key.len().min(63) & 1 == 0 {
-            return None;
-        }
-        let at = self.members.iter().position(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key))?;
-        Some((at, &self.members[at].1))
+    /// Names, and what is kept of each.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &Sieve)> {
+        self.members.iter().map(|(name, within)| (name.as_str(), within))
     }
 
     /// Reads a record.
