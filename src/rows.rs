@@ -1,6 +1,6 @@
 //! Rows of the canonical tables, column by column.
 //!
-//! Text is a number ([`crate::text`]), an instant is microseconds, an enum a code from 1, nothing is 0 or [`NULL`].
+//! Text is a number ([`crate::text`]), an instant ([`crate::instants`]) is microseconds, an enum a code from 1, nothing is 0 or [`NULL`].
 //! A column that no input reports takes no memory. Every row keeps where it came from and which columns its source
 //! reports.
 
@@ -10,6 +10,8 @@ use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use rayon::prelude::*;
 
+use crate::instants::Instants;
+use crate::runs::Runs;
 use crate::source::excerpt;
 use crate::table::{Column, Table, Type};
 use crate::text::{EMPTY, Interner, LIST_SEPARATOR, Map, Sight, TextId, fold};
@@ -77,7 +79,7 @@ impl On {
 #[derive(Clone, Debug)]
 enum Values {
     Text(Vec<TextId>),
-    Time(Vec<i64>),
+    Time(Instants),
     Code(Vec<u8>),
 }
 
@@ -85,7 +87,7 @@ impl Values {
     fn new(ty: Type) -> Values {
         match ty {
             Type::Text | Type::Alias | Type::Folded | Type::List => Values::Text(Vec::new()),
-            Type::Instant | Type::On => Values::Time(Vec::new()),
+            Type::Instant | Type::On => Values::Time(Instants::default()),
             Type::Bool | Type::Enum(_) => Values::Code(Vec::new()),
         }
     }
@@ -102,7 +104,7 @@ impl Values {
     fn missing(&self) -> usize {
         match self {
             Values::Text(v) => v.iter().filter(|x| **x == EMPTY).count(),
-            Values::Time(v) => v.iter().filter(|x| **x == NULL).count(),
+            Values::Time(v) => v.missing(),
             Values::Code(v) => v.iter().filter(|x| **x == 0).count(),
         }
     }
@@ -110,7 +112,8 @@ impl Values {
     fn reserve(&mut self, len: usize, coming: usize) {
         match self {
             Values::Text(v) => reserve(v, len, coming),
-            Values::Time(v) => reserve(v, len, coming),
+            Values::Time(v) if v.capacity() < len => v.reserve_exact(len + coming - v.len()),
+            Values::Time(_) => {}
             Values::Code(v) => reserve(v, len, coming),
         }
     }
@@ -118,7 +121,7 @@ impl Values {
     fn pad(&mut self, len: usize) {
         match self {
             Values::Text(v) => v.resize(len, EMPTY),
-            Values::Time(v) => v.resize(len, NULL),
+            Values::Time(v) => v.pad(len),
             Values::Code(v) => v.resize(len, 0),
         }
     }
@@ -147,19 +150,16 @@ pub struct Rows {
     /// Which table.
     pub table: Table,
     columns: Vec<Values>,
-    /// Bit of a column: does the row's source report it? Merged rows report the union.
-    pub reported: Vec<u32>,
-    /// Index of the input.
-    pub file: Vec<u32>,
-    /// 1-based record number.
-    pub record: Vec<u32>,
+    reported: Runs,
+    file: Runs,
+    record: Runs,
 }
 
 impl Rows {
     /// No rows.
     pub fn new(table: Table) -> Rows {
         let columns = table.columns().iter().map(|c| Values::new(c.ty)).collect();
-        Rows { table, columns, reported: Vec::new(), file: Vec::new(), record: Vec::new() }
+        Rows { table, columns, reported: Runs::same(), file: Runs::same(), record: Runs::consecutive() }
     }
 
     /// How many.
@@ -170,6 +170,35 @@ impl Rows {
     /// None at all?
     pub fn is_empty(&self) -> bool {
         self.file.is_empty()
+    }
+
+    /// Index of the input that a row came from.
+    pub fn file(&self, row: usize) -> u32 {
+        self.file.get(row)
+    }
+
+    /// 1-based number of the record in its file.
+    pub fn record(&self, row: usize) -> u32 {
+        self.record.get(row)
+    }
+
+    /// Bit of a column: does the row's source report it? Merged rows report the union.
+    pub fn reported(&self, row: usize) -> u32 {
+        self.reported.get(row)
+    }
+
+    /// A merged row reports these columns.
+    pub fn set_reported(&mut self, row: usize, reported: u32) {
+        self.reported.set(row, reported);
+    }
+
+    /// Of what each row reports only that remains which the mask of its file has.
+    pub fn report_only(&mut self, by_file: &[u32]) {
+        let mut reported = Runs::same();
+        for row in 0..self.len() {
+            reported.push(self.reported.get(row) & by_file[self.file.get(row) as usize]);
+        }
+        self.reported = reported;
     }
 
     /// Text of a cell; [`EMPTY`] when empty or not reported.
@@ -183,7 +212,7 @@ impl Rows {
     /// Instant of a cell; null when empty or not reported.
     pub fn instant(&self, column: usize, row: usize) -> Option<i64> {
         match &self.columns[column] {
-            Values::Time(v) => v.get(row).copied().filter(|&t| t != NULL),
+            Values::Time(v) => v.get(row),
             _ => unreachable!("the column holds no time"),
         }
     }
@@ -191,7 +220,7 @@ impl Rows {
     /// Date or instant of a cell; null when empty or not reported.
     pub fn on(&self, column: usize, row: usize) -> Option<On> {
         match &self.columns[column] {
-            Values::Time(v) => v.get(row).copied().and_then(On::unpack),
+            Values::Time(v) => v.get(row).and_then(On::unpack),
             _ => unreachable!("the column holds no time"),
         }
     }
@@ -214,14 +243,14 @@ impl Rows {
 
     /// Does the row's source report the column?
     pub fn has(&self, column: usize, row: usize) -> bool {
-        self.reported[row] >> column & 1 == 1
+        self.reported.get(row) >> column & 1 == 1
     }
 
     /// Is the cell empty (or not reported)?
     pub fn is_null(&self, column: usize, row: usize) -> bool {
         match &self.columns[column] {
             Values::Text(v) => v.get(row).is_none_or(|&x| x == EMPTY),
-            Values::Time(v) => v.get(row).is_none_or(|&x| x == NULL),
+            Values::Time(v) => v.get(row).is_none(),
             Values::Code(v) => v.get(row).is_none_or(|&x| x == 0),
         }
     }
@@ -255,7 +284,7 @@ impl Rows {
     pub fn copy(&mut self, column: usize, row: usize, from: usize) {
         match &mut self.columns[column] {
             Values::Text(v) if !v.is_empty() => v[row] = v[from],
-            Values::Time(v) if !v.is_empty() => v[row] = v[from],
+            Values::Time(v) if !v.is_empty() => v.copy(row, from),
             Values::Code(v) if !v.is_empty() => v[row] = v[from],
             _ => {}
         }
@@ -270,7 +299,7 @@ impl Rows {
         let len = self.len();
         self.columns[column].pad(len);
         if let Values::Time(v) = &mut self.columns[column] {
-            v[row] = value;
+            v.set(row, value);
         }
     }
 
@@ -292,7 +321,7 @@ impl Rows {
                         let map = if types[c].ty == Type::Text { &part.map.plain } else { &part.map.names };
                         a.extend(b.iter().map(|&id| map[id as usize]));
                     }
-                    (Values::Time(a), Values::Time(b)) => a.extend_from_slice(b),
+                    (Values::Time(a), Values::Time(b)) => a.append(b),
                     (Values::Code(a), Values::Code(b)) => a.extend_from_slice(b),
                     _ => unreachable!("both are of the same table"),
                 }
@@ -300,13 +329,10 @@ impl Rows {
             }
             mine.pad(after);
         });
-        reserve(&mut self.reported, after, coming);
-        reserve(&mut self.file, after, coming);
-        reserve(&mut self.record, after, coming);
         for part in parts {
-            self.reported.extend_from_slice(&part.rows.reported);
-            self.file.extend_from_slice(&part.rows.file);
-            self.record.extend(part.rows.record.iter().map(|r| r + part.records_before));
+            self.reported.append(&part.rows.reported, 0);
+            self.file.append(&part.rows.file, 0);
+            self.record.append(&part.rows.record, part.records_before);
         }
     }
 
@@ -316,7 +342,7 @@ impl Rows {
             Values::Text(v) if v.is_empty() => true,
             Values::Text(v) if folds(column.name, column.ty) => folded(v[a]) == folded(v[b]),
             Values::Text(v) => v[a] == v[b],
-            Values::Time(v) => v.is_empty() || v[a] == v[b],
+            Values::Time(v) => v.is_empty() || v.same(a, b),
             Values::Code(v) => v.is_empty() || v[a] == v[b],
         })
     }
@@ -423,74 +449,78 @@ impl Builder {
         }
     }
 
-    /// Puts a whole column of an empty builder, of which the fields come trimmed and in order; [`Builder::close`] makes rows
-    /// of the columns.
+    /// Puts the next fields of a column, trimmed and in order, where columns are put one by one; [`Builder::close`] makes rows of
+    /// them. `coming` is how many fields there may be in all.
     ///
     /// # Errors
     /// When a cell does not parse. The builder is then of no use.
     pub fn fill<'a>(
         &mut self,
         column: usize,
-        fields: impl ExactSizeIterator<Item = &'a str>,
+        fields: impl Iterator<Item = &'a str>,
+        coming: usize,
         texts: &mut Interner,
     ) -> Result<(), BadCell> {
         let ty = self.rows.table.columns()[column].ty;
-        let room = fields.len();
-        let values = match ty {
-            Type::Instant => {
-                let mut values = Vec::with_capacity(room);
+        let mut values = std::mem::replace(&mut self.rows.columns[column], Values::new(ty));
+        values.reserve(coming, 0);
+        match &mut values {
+            Values::Time(values) if ty == Type::Instant => {
                 for field in fields {
-                    values.push(if field.is_empty() { NULL } else { self.instant(field)? });
+                    match time::whole_seconds(field.as_bytes()) {
+                        Some(seconds) => values.push_seconds(seconds),
+                        None if field.is_empty() => values.push(NULL),
+                        None => values.push(self.instant(field)?),
+                    }
                 }
-                Values::Time(values)
             }
-            Type::On => Values::Time(self.each(column, ty, fields, texts, NULL, |value| value)?),
-            Type::Bool | Type::Enum(_) => Values::Code(self.each(column, ty, fields, texts, 0, |value| value as u8)?),
-            Type::Text | Type::Alias | Type::Folded | Type::List => {
-                Values::Text(self.each(column, ty, fields, texts, EMPTY, |value| value as TextId)?)
+            Values::Time(values) => self.each(column, fields, texts, |value| values.push(value.unwrap_or(NULL)))?,
+            Values::Code(values) => self.each(column, fields, texts, |value| values.push(value.unwrap_or(0) as u8))?,
+            Values::Text(values) => {
+                self.each(column, fields, texts, |value| values.push(value.map_or(EMPTY, |id| id as TextId)))?;
             }
-        };
-        let missing = values.missing();
-        if missing == 0 {
-            self.set |= 1 << column;
         }
-        if missing < room {
-            self.rows.columns[column] = values;
+        self.rows.columns[column] = values;
+        Ok(())
+    }
+
+    fn each<'a>(
+        &mut self,
+        column: usize,
+        fields: impl Iterator<Item = &'a str>,
+        texts: &mut Interner,
+        mut put: impl FnMut(Option<i64>),
+    ) -> Result<(), BadCell> {
+        let ty = self.rows.table.columns()[column].ty;
+        // What stands in a row often stands in the next.
+        let mut last = ("", None);
+        for field in fields {
+            if field != last.0 {
+                let text = self.harmless(column, ty, field);
+                last = (field, self.convert(column, ty, &text, texts)?);
+            }
+            put(last.1);
         }
         Ok(())
     }
 
-    fn each<'a, T: Copy>(
-        &mut self,
-        column: usize,
-        ty: Type,
-        fields: impl ExactSizeIterator<Item = &'a str>,
-        texts: &mut Interner,
-        none: T,
-        of: impl Fn(i64) -> T,
-    ) -> Result<Vec<T>, BadCell> {
-        let mut values = Vec::with_capacity(fields.len());
-        // What stands in a row often stands in the next.
-        let mut last = ("", none);
-        for field in fields {
-            if field != last.0 {
-                let text = self.harmless(column, ty, field);
-                last = (field, self.convert(column, ty, &text, texts)?.map_or(none, &of));
-            }
-            values.push(last.1);
-        }
-        Ok(values)
-    }
-
     /// Makes so many rows of the columns that were filled; null where one of them lacks a required column.
     pub fn close(&mut self, file: u32, rows: u32) -> Option<()> {
+        for (column, values) in self.rows.columns.iter_mut().enumerate() {
+            let missing = values.missing();
+            if missing == values.len() {
+                *values = Values::new(self.rows.table.columns()[column].ty);
+            } else if missing == 0 {
+                self.set |= 1 << column;
+            }
+        }
         if self.lacks().is_some() && rows > 0 {
             return None;
         }
         self.set = 0;
-        self.rows.file = vec![file; rows as usize];
-        self.rows.record = (1..=rows).collect();
-        self.rows.reported = vec![0; rows as usize];
+        self.rows.file.push_run(file, rows as usize);
+        self.rows.record.push_run(1, rows as usize);
+        self.rows.reported.push_run(0, rows as usize);
         Some(())
     }
 
@@ -589,7 +619,7 @@ impl Builder {
                 values.pad(len);
             }
         }
-        self.rows.reported.iter_mut().for_each(|mask| *mask |= reported);
+        self.rows.reported.each(|mask| mask | reported);
         self.rows
     }
 }

@@ -224,7 +224,7 @@ fn join_tickets(tickets: &mut Rows, first: usize, group: &[u32]) {
         .max_by_key(|r| (at(r), std::cmp::Reverse(*r)))
         .map_or(EMPTY, |r| tickets.text(ticket::APPROVER, r));
     let closed_at = rows.iter().filter_map(|r| tickets.instant(ticket::CLOSED_AT, *r)).max();
-    let reported = rows.iter().fold(0, |mask, r| mask | tickets.reported[*r]);
+    let reported = rows.iter().fold(0, |mask, r| mask | tickets.reported(*r));
     for &row in &rows[1..] {
         for column in [ticket::SUBJECT, ticket::REQUESTER, ticket::CATEGORY, ticket::OPENED_AT] {
             tickets.fill(column, first, row);
@@ -234,7 +234,7 @@ fn join_tickets(tickets: &mut Rows, first: usize, group: &[u32]) {
     tickets.set_code(ticket::DECISION, first, decided);
     tickets.set_instant(ticket::DECIDED_AT, first, decided_at);
     tickets.set_instant(ticket::CLOSED_AT, first, closed_at);
-    tickets.reported[first] = reported;
+    tickets.set_reported(first, reported);
 }
 
 /// Approvals that name a ticket by the id of its record name it by its own id from here on. An id that two tickets have names
@@ -265,7 +265,7 @@ fn name_events(events: &mut Rows, texts: &mut Texts) {
     let nameless: Vec<usize> = (0..events.len()).filter(|&row| events.text(event::EVENT_ID, row) == EMPTY).collect();
     let bodies: Vec<(u32, [u8; 32])> = nameless
         .par_iter()
-        .map(|&row| (events.file[row], Sha256::digest(content(events, row, texts).as_bytes()).into()))
+        .map(|&row| (events.file(row), Sha256::digest(content(events, row, texts).as_bytes()).into()))
         .collect();
     let mut seen: HashMap<(u32, [u8; 32]), u32> = HashMap::new();
     let (mut names, mut sight) = (Interner::default(), Sight::default());
@@ -348,14 +348,14 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn count(&mut self, rows: &Rows, row: u32, fate: Fate) {
         let row = row as usize;
-        self.inputs[rows.file[row] as usize].count(rows.table, rows.record[row], fate);
+        self.inputs[rows.file(row) as usize].count(rows.table, rows.record(row), fate);
     }
 
     /// These rows stand.
     fn accept(&mut self, rows: &Rows, stand: &[u32]) {
-        for of_file in stand.chunk_by(|a, b| rows.file[*a as usize] == rows.file[*b as usize]) {
-            let input = &mut self.inputs[rows.file[of_file[0] as usize] as usize];
-            input.accept(rows.table, of_file.iter().map(|r| rows.record[*r as usize]));
+        for of_file in stand.chunk_by(|a, b| rows.file(*a as usize) == rows.file(*b as usize)) {
+            let input = &mut self.inputs[rows.file(of_file[0] as usize) as usize];
+            input.accept(rows.table, of_file.iter().map(|r| rows.record(*r as usize)));
         }
     }
 
@@ -395,7 +395,7 @@ impl Desk<'_> {
                 } else {
                     (0..event::COLUMNS.len()).for_each(|c| events.fill(c, first as usize, row as usize));
                 }
-                events.reported[first as usize] |= events.reported[row as usize];
+                events.set_reported(first as usize, events.reported(first as usize) | events.reported(row as usize));
                 self.count(events, row, Fate::Merged);
                 told_twice.push((first, row));
             } else {
@@ -414,7 +414,7 @@ impl Desk<'_> {
         if !alike || apart > ONE_ACT_TWICE as u64 {
             return None;
         }
-        let of = |r: usize| &self.inputs[events.file[r] as usize];
+        let of = |r: usize| &self.inputs[events.file(r) as usize];
         let renders = |a: usize, b: usize| of(a).renders.contains(&of(b).mapping);
         if renders(y, x) {
             Some(b)
@@ -427,8 +427,8 @@ impl Desk<'_> {
 
     /// The feeds whose events a row tells once more.
     fn repeats(&self, events: &Rows, row: usize) -> &[String] {
-        let input = &self.inputs[events.file[row] as usize];
-        input.asides.get(&events.record[row]).unwrap_or(&input.repeats)
+        let input = &self.inputs[events.file(row) as usize];
+        input.asides.get(&events.record(row)).unwrap_or(&input.repeats)
     }
 
     /// Events of feeds that repeat each other: of one system, target and action and at most [`ONE_ACT_TWICE`] apart. Each is merged
@@ -438,13 +438,13 @@ impl Desk<'_> {
         let at = |events: &Rows, r: u32| events.instant(event::OCCURRED_AT, r as usize).unwrap_or(0);
         // A feed is a mapping, or those records of it that repeat others of it.
         let feed = |desk: &Self, r: u32| {
-            let input = &desk.inputs[events.file[r as usize] as usize];
-            (input.mapping.clone(), input.asides.contains_key(&events.record[r as usize]))
+            let input = &desk.inputs[events.file(r as usize) as usize];
+            (input.mapping.clone(), input.asides.contains_key(&events.record(r as usize)))
         };
         let mut groups: HashMap<(TextId, TextId, u8), Vec<u32>> = HashMap::new();
         for &r in rows {
             let row = r as usize;
-            if self.inputs[events.file[row] as usize].mapping == "canonical" {
+            if self.inputs[events.file(row) as usize].mapping == "canonical" {
                 continue;
             }
             let target = self.texts.folded(events.text(event::TARGET, row));
@@ -513,7 +513,7 @@ impl Desk<'_> {
             for column in (0..event::COLUMNS.len()).filter(|column| !(other && *column == event::EXECUTOR_KIND)) {
                 events.fill(column, first, row);
             }
-            events.reported[first] |= events.reported[row];
+            events.set_reported(first, events.reported(first) | events.reported(row));
         }
         told_twice.append(&mut joined);
         gone
@@ -537,10 +537,10 @@ impl Desk<'_> {
         let r = row as usize;
         self.count(rows, row, Fate::Rejected);
         let reason = "conflicting-duplicate";
-        *self.inputs[rows.file[r] as usize].rejected_reasons.entry(reason.to_owned()).or_default() += 1;
+        *self.inputs[rows.file(r) as usize].rejected_reasons.entry(reason.to_owned()).or_default() += 1;
         self.rejected.push(RejectedRecord {
-            file: rows.file[r],
-            record: rows.record[r],
+            file: rows.file(r),
+            record: rows.record(r),
             reason: reason.to_owned(),
             excerpt: excerpt::excerpt(&content(rows, r, self.texts).replace('\n', ", ")),
         });
@@ -575,7 +575,7 @@ impl Desk<'_> {
     }
 
     fn one_ticket(&self, tickets: &Rows, a: u32, b: u32) -> bool {
-        let mapped = |r: u32| self.inputs[tickets.file[r as usize] as usize].mapping != "canonical";
+        let mapped = |r: u32| self.inputs[tickets.file(r as usize) as usize].mapping != "canonical";
         let (x, y) = (a as usize, b as usize);
         let subject = |r: usize| self.texts.folded(tickets.text(ticket::SUBJECT, r));
         let opened = |r: usize| tickets.instant(ticket::OPENED_AT, r);
@@ -611,7 +611,7 @@ impl Desk<'_> {
                     for column in 0..event::COLUMNS.len() {
                         events.fill(column, first, row);
                     }
-                    events.reported[first] |= events.reported[row];
+                    events.set_reported(first, events.reported(first) | events.reported(row));
                     merged.insert(r);
                 }
                 _ => {
@@ -656,7 +656,7 @@ impl Desk<'_> {
             };
             self.count(people, row as u32, fate);
             order[slot].push(row as u32);
-            let input = &self.inputs[people.file[row] as usize];
+            let input = &self.inputs[people.file(row) as usize];
             if let Some(date) = input.snapshot {
                 let (dates, who) = present.entry(input.feed.clone()).or_default();
                 dates.insert(date);
@@ -677,7 +677,7 @@ impl Desk<'_> {
     }
 
     fn snapshot(&self, people: &Rows, row: u32) -> Option<NaiveDate> {
-        self.inputs[people.file[row as usize] as usize].snapshot
+        self.inputs[people.file(row as usize) as usize].snapshot
     }
 
     fn join_period(&self, people: &Rows, rows: &[u32], zone: Tz) -> (Period, bool) {
@@ -736,7 +736,7 @@ impl Desk<'_> {
     ) {
         let mut further = Vec::new();
         for (feed, (dates, who)) in present {
-            let of_feed = |r: &&u32| self.inputs[people.file[**r as usize] as usize].feed == *feed;
+            let of_feed = |r: &&u32| self.inputs[people.file(**r as usize) as usize].feed == *feed;
             let mine: BTreeSet<NaiveDate> =
                 rows.iter().filter(of_feed).filter_map(|&r| self.snapshot(people, r)).collect();
             let Some(listed) = who.get(&period.person).filter(|_| !mine.is_empty()) else { continue };
@@ -827,7 +827,7 @@ impl Desk<'_> {
             if ended.is_some() {
                 rows.set_instant(columns.ended, win as usize, ended);
             }
-            rows.reported[win as usize] = group.iter().fold(0, |m, &r| m | rows.reported[r as usize]);
+            rows.set_reported(win as usize, group.iter().fold(0, |m, &r| m | rows.reported(r as usize)));
             stand.push(win);
         }
         (stand, activity)

@@ -51,8 +51,8 @@ pub struct LocalParts {
 ///
 /// `None` for anything else, for a day the calendar does not have, for year 0, for hour 24 and for second 60.
 pub fn parse_instant(cell: &[u8]) -> Option<ParsedInstant> {
-    if let Some(us) = cell.try_into().ok().and_then(most_common) {
-        return Some(ParsedInstant::Utc(us));
+    if let Some(seconds) = whole_seconds(cell) {
+        return Some(ParsedInstant::Utc(i64::from(seconds) * SECOND));
     }
     // The same with milliseconds.
     if let [start @ .., b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'Z'] = cell
@@ -118,11 +118,12 @@ pub fn parse_instant(cell: &[u8]) -> Option<ParsedInstant> {
     }
 }
 
-/// `YYYY-MM-DDThh:mm:ssZ` of the years 1970 to 2099, in which every fourth is a leap year; null for all else, which the general
-/// rule decides.
-fn most_common(cell: &[u8; 20]) -> Option<i64> {
-    const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-    const LENGTH: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/// Seconds since 1970 of `YYYY-MM-DDThh:mm:ssZ` of the years 1970 to 2099, in which every fourth is a leap year: most instants.
+/// Null for all else, which [`parse_instant`] decides.
+pub fn whole_seconds(cell: &[u8]) -> Option<u32> {
+    const BEFORE: [u32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    const LENGTH: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let cell: &[u8; 20] = cell.try_into().ok()?;
     if (cell[4], cell[7], cell[10], cell[13], cell[16], cell[19]) != (b'-', b'-', b'T', b':', b':', b'Z') {
         return None;
     }
@@ -130,21 +131,21 @@ fn most_common(cell: &[u8; 20]) -> Option<i64> {
     let mut two = |i: usize| {
         let (tens, ones) = (cell[i].wrapping_sub(b'0'), cell[i + 1].wrapping_sub(b'0'));
         other |= (tens > 9) | (ones > 9);
-        i64::from(tens) * 10 + i64::from(ones)
+        u32::from(tens) * 10 + u32::from(ones)
     };
-    let (year, month, day) = (two(0) * 100 + two(2) - 1970, two(5), two(8));
+    let (year, month, day) = ((two(0) * 100 + two(2)).wrapping_sub(1970), two(5), two(8));
     let (hour, minute, second) = (two(11), two(14), two(17));
     if other {
         return None;
     }
-    let leap = i64::from((year + 2) & 3 == 0);
-    let index = usize::try_from(month - 1).ok().filter(|index| *index < 12)?;
+    let leap = u32::from((year.wrapping_add(2)) & 3 == 0);
+    let index = usize::try_from(month).ok()?.checked_sub(1).filter(|index| *index < 12)?;
     let length = LENGTH[index] + if index == 1 { leap } else { 0 };
-    if !(0..130).contains(&year) || day < 1 || day > length || hour > 23 || minute > 59 || second > 59 {
+    if year >= 130 || day < 1 || day > length || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let days = year * 365 + (year + 1) / 4 + BEFORE[index] + if index > 1 { leap } else { 0 } + day - 1;
-    Some(days * DAY + hour * HOUR + minute * MINUTE + second * SECOND)
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
 /// The instant of a wall clock in `zone`. Of an ambiguous local time the earlier instant; a local time that the clocks skipped is read

@@ -235,8 +235,8 @@ impl Block for Resets<'_> {
             executor: text(event::EXECUTOR),
             approver: world.settled.texts.get(record::approver(s).0).into(),
             ticket: world.settled.texts.get(record::ticket_text(s)).into(),
-            source_file: world.settled.inputs[events.file[s.row] as usize].path.as_str().into(),
-            source_record: u64::from(events.record[s.row]),
+            source_file: world.settled.inputs[events.file(s.row) as usize].path.as_str().into(),
+            source_record: u64::from(events.record(s.row)),
         }
     }
 
@@ -252,20 +252,20 @@ impl Block for Resets<'_> {
         let s = &self.0[i];
         let (world, events) = (s.world, &s.world.settled.events);
         let mut sources = BTreeMap::new();
-        sources.insert("event".to_owned(), place(world, events.file[s.row], events.record[s.row]));
+        sources.insert("event".to_owned(), place(world, events.file(s.row), events.record(s.row)));
         let twice = &world.settled.told_twice;
         let from = twice.partition_point(|pair| (pair.0 as usize) < s.row);
         let again: Vec<String> = twice[from..]
             .iter()
             .take_while(|pair| pair.0 as usize == s.row)
-            .map(|pair| place(world, events.file[pair.1 as usize], events.record[pair.1 as usize]))
+            .map(|pair| place(world, events.file(pair.1 as usize), events.record(pair.1 as usize)))
             .collect();
         if !again.is_empty() {
             sources.insert("event, told again".to_owned(), again.join(", "));
         }
         if let Some(row) = record::approval(s).ticket {
             let tickets = &world.settled.tickets;
-            sources.insert("ticket".to_owned(), place(world, tickets.file[row], tickets.record[row]));
+            sources.insert("ticket".to_owned(), place(world, tickets.file(row), tickets.record(row)));
         }
         if let Some(id) = s.identity {
             let (role, rows, row) = match &world.register.identities[id as usize].kind {
@@ -275,7 +275,7 @@ impl Block for Resets<'_> {
                 }
                 crate::identity::Kind::Workload(row) => ("workload", &world.settled.workloads, *row as usize),
             };
-            sources.insert(role.to_owned(), place(world, rows.file[row], rows.record[row]));
+            sources.insert(role.to_owned(), place(world, rows.file(row), rows.record(row)));
         }
         sources
     }
@@ -302,8 +302,8 @@ impl Block for Credentials<'_> {
             executor: SmolStr::default(),
             approver: SmolStr::default(),
             ticket: SmolStr::default(),
-            source_file: world.settled.inputs[rows.file[s.row] as usize].path.as_str().into(),
-            source_record: u64::from(rows.record[s.row]),
+            source_file: world.settled.inputs[rows.file(s.row) as usize].path.as_str().into(),
+            source_record: u64::from(rows.record(s.row)),
         }
     }
 
@@ -319,7 +319,7 @@ impl Block for Credentials<'_> {
         let s = &self.0[i];
         let (world, rows) = (s.world, &s.world.settled.credentials);
         let mut sources = BTreeMap::new();
-        sources.insert("credential".to_owned(), place(world, rows.file[s.row], rows.record[s.row]));
+        sources.insert("credential".to_owned(), place(world, rows.file(s.row), rows.record(s.row)));
         sources
     }
 }

@@ -275,14 +275,14 @@ impl Coverage {
         let (events, texts) = (&settled.events, &settled.texts);
         let at = |row: usize| events.instant(event::OCCURRED_AT, row).filter(|at| *at <= as_of);
         let mapped: Vec<bool> = settled.inputs.iter().map(|input| input.mapping != "canonical").collect();
-        let of_mapping = |row: usize| mapped[events.file[row] as usize];
+        let of_mapping = |row: usize| mapped[events.file(row) as usize];
         let sign_in = |row: usize| events.code(event::ACTION, row) == event::SIGN_IN;
         // Some vendors keep sign-ins in a log of their own, often for a shorter time: files of nothing else say nothing about
         // resets.
         let mut acts: Vec<bool> = settled.inputs.iter().map(|input| input.out_of_scope > 0).collect();
         let mut sign_ins = vec![false; settled.inputs.len()];
         for row in (0..events.len()).filter(|row| of_mapping(*row)) {
-            let file = events.file[row] as usize;
+            let file = events.file(row) as usize;
             if sign_in(row) { sign_ins[file] = true } else { acts[file] = true }
         }
         const ROWS: usize = 1 << 16;
@@ -292,7 +292,7 @@ impl Coverage {
             let mut last: Option<((u32, TextId), Hours)> = None;
             for row in part * ROWS..events.len().min((part + 1) * ROWS) {
                 let Some(at) = at(row) else { continue };
-                let key = (events.file[row], events.text(event::SYSTEM, row));
+                let key = (events.file(row), events.text(event::SYSTEM, row));
                 if last.as_ref().is_none_or(|(other, _)| *other != key) {
                     if let Some((key, hours)) = last.take() {
                         found.entry(key).or_default().absorb(&hours);

@@ -529,7 +529,7 @@ impl<'a> World<'a> {
     fn may_match(&self, row: usize, targets: &LazyCell<HashSet<TextId>, impl FnOnce() -> HashSet<TextId>>) -> bool {
         let (tickets, texts) = (&self.settled.tickets, &self.settled.texts);
         let subject = tickets.text(ticket::SUBJECT, row);
-        self.settled.inputs[tickets.file[row] as usize].mapping == "canonical"
+        self.settled.inputs[tickets.file(row) as usize].mapping == "canonical"
             || tickets.has(ticket::DECIDED_AT, row)
                 && (self.register.lookup(texts, subject, EMPTY) != Known::Nobody
                     || targets.contains(&texts.folded(subject)))

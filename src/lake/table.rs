@@ -291,9 +291,9 @@ impl Group<'_> {
                         Values::Text(all.iter().map(|s| known(texts.get(record::approver(s).0))).collect())
                     }
                     Own::Ticket => Values::Text(all.iter().map(|s| known(texts.get(record::ticket_text(s)))).collect()),
-                    Own::SourceFile => Values::Text(all.iter().map(|s| file(events.file[s.row])).collect()),
+                    Own::SourceFile => Values::Text(all.iter().map(|s| file(events.file(s.row))).collect()),
                     Own::SourceRecord => {
-                        Values::Whole(all.iter().map(|s| Some(i64::from(events.record[s.row]))).collect())
+                        Values::Whole(all.iter().map(|s| Some(i64::from(events.record(s.row)))).collect())
                     }
                 }
             }
@@ -315,9 +315,9 @@ impl Group<'_> {
                     Own::IdentityName => Values::Text(
                         all.iter().map(|s| identity(s.identity).and_then(|one| known(texts.get(one.name)))).collect(),
                     ),
-                    Own::SourceFile => Values::Text(all.iter().map(|s| file(rows.file[s.row])).collect()),
+                    Own::SourceFile => Values::Text(all.iter().map(|s| file(rows.file(s.row))).collect()),
                     Own::SourceRecord => {
-                        Values::Whole(all.iter().map(|s| Some(i64::from(rows.record[s.row]))).collect())
+                        Values::Whole(all.iter().map(|s| Some(i64::from(rows.record(s.row)))).collect())
                     }
                     Own::OccurredAt | Own::Executor | Own::Approver | Own::Ticket => Values::Null,
                 }

@@ -241,7 +241,7 @@ fn spans(work: &Work<'_>) -> Vec<Span> {
         let Some(clock) = rows.table.clock() else { continue };
         let one = |mut spans: Vec<Span>, row: usize| {
             if let Some(t) = rows.instant(clock, row) {
-                widen(&mut spans[rows.file[row] as usize], (t, t));
+                widen(&mut spans[rows.file(row) as usize], (t, t));
             }
             spans
         };
@@ -1008,7 +1008,7 @@ fn moments(work: &Work<'_>, wanted: &HashSet<Key>) -> BTreeMap<Key, Vec<(i64, Mo
         let refused = if world.failed(row) { " (refused)" } else { "" };
         let by = if executor.is_empty() { String::new() } else { format!(" by {executor}") };
         let t = world.at(row);
-        let (file, record) = (events.file[row], events.record[row]);
+        let (file, record) = (events.file(row), events.record(row));
         if wanted.contains(&key) {
             let kind = match events.code(event::ACTION, row) {
                 code if (1..=event::RESET_ACTIONS as u8).contains(&code) => "reset",
@@ -1045,15 +1045,15 @@ fn moments(work: &Work<'_>, wanted: &HashSet<Key>) -> BTreeMap<Key, Vec<(i64, Mo
                 "approval",
                 format!("ticket {id} {decision} by {who}"),
                 "",
-                tickets.file[row],
-                tickets.record[row],
+                tickets.file(row),
+                tickets.record(row),
             );
         }
     }
     for &key in wanted {
         let Some(id) = world.register.identity_of(key) else { continue };
         for p in world.register.stints(id).iter().map(|s| s.period(settled)) {
-            let (file, record) = (settled.people.file[p.row as usize], settled.people.record[p.row as usize]);
+            let (file, record) = (settled.people.file(p.row as usize), settled.people.record(p.row as usize));
             if p.start > SINCE_EVER {
                 put(key, p.start, "started", "employment begins".to_owned(), "", file, record);
             }

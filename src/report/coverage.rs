@@ -131,8 +131,8 @@ pub fn quality(work: &Work<'_>, checks: &[CheckResult]) -> Vec<DataQuality> {
     }
     let (settled, events) = (world.settled, &world.settled.events);
     let place = |row: u32| {
-        let input = &settled.inputs[events.file[row as usize] as usize];
-        format!("{}:{}", input.path, events.record[row as usize])
+        let input = &settled.inputs[events.file(row as usize) as usize];
+        format!("{}:{}", input.path, events.record(row as usize))
     };
     let pairs = settled.told_twice.iter();
     let told: Vec<String> = pairs.map(|(stands, goes)| format!("{} and {}", place(*stands), place(*goes))).collect();

@@ -171,7 +171,7 @@ fn fate(input: &Input) -> String {
 
 fn rows_of(reading: &Reading, table: Table, file: u32) -> impl Iterator<Item = usize> + '_ {
     let rows = &reading.tables[&table];
-    (0..rows.len()).filter(move |row| rows.file[*row] == file)
+    (0..rows.len()).filter(move |row| rows.file(*row) == file)
 }
 
 fn first_rows(reading: &Reading, file: u32) -> String {
@@ -188,7 +188,7 @@ fn first_rows(reading: &Reading, file: u32) -> String {
                 let text = rows.canonical(n, row, |id| reading.texts.get(id))?;
                 Some(vec![column.name.to_owned(), shown(&text)])
             };
-            out.push_str(&format!("  record {}\n", rows.record[row]));
+            out.push_str(&format!("  record {}\n", rows.record(row)));
             let cells: Vec<Vec<String>> = table.columns().iter().enumerate().filter_map(cell).collect();
             out.push_str(&columns(&cells, 4));
         }

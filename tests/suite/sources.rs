@@ -35,16 +35,16 @@ fn read_for(folder: &Path, mappings: &Mappings, breadth: Breadth) -> Reading {
 fn told(reading: &Reading, file: u32) -> String {
     let mut lines: BTreeMap<(u32, usize), String> = BTreeMap::new();
     for (table, rows) in &reading.tables {
-        for row in (0..rows.len()).filter(|row| rows.file[*row] == file) {
+        for row in (0..rows.len()).filter(|row| rows.file(*row) == file) {
             let (mut cells, mut empty) = (Vec::new(), Vec::new());
             for (n, column) in table.columns().iter().enumerate() {
                 match rows.canonical(n, row, |id| reading.texts.get(id)) {
                     Some(text) => cells.push(format!("{}={text}", column.name)),
-                    None if rows.reported[row] & 1 << n != 0 => empty.push(column.name),
+                    None if rows.reported(row) & 1 << n != 0 => empty.push(column.name),
                     None => {}
                 }
             }
-            let record = rows.record[row];
+            let record = rows.record(row);
             let empty = if empty.is_empty() { String::new() } else { format!(" | empty: {}", empty.join(" ")) };
             lines.insert((record, lines.len()), format!("{record} {}: {}{empty}", table.name(), cells.join(" | ")));
         }
@@ -140,7 +140,7 @@ fn every_event_and_column_that_only_a_hunt_reads_has_a_sample() {
         let id = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let table: toml::Table = fs::read_to_string(&path).expect("text").parse().expect("TOML");
         let rows: Vec<usize> =
-            (0..events.len()).filter(|row| hunted.inputs[events.file[*row] as usize].mapping == id).collect();
+            (0..events.len()).filter(|row| hunted.inputs[events.file(*row) as usize].mapping == id).collect();
         let of_hunts = |action: &&toml::Value| {
             let name = action.get("action").and_then(toml::Value::as_str);
             action.get("hunt").and_then(toml::Value::as_bool) == Some(true)
@@ -243,7 +243,7 @@ fn real_counts(reading: &Reading) -> BTreeMap<String, Real> {
     for row in 0..events.len() {
         let reset = events.code(column("action"), row) as usize <= RESET_ACTIONS;
         if reset && events.code(column("outcome"), row) != FAILURE {
-            counts.entry(key(events.file[row] as usize)).or_default().resets += 1;
+            counts.entry(key(events.file(row) as usize)).or_default().resets += 1;
         }
     }
     counts
