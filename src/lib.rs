@@ -61,6 +61,7 @@ pub mod rows;
 pub mod run;
 pub mod runs;
 pub mod settle;
+pub mod slots;
 pub mod source;
 pub mod table;
 pub mod text;

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::rows::Rows;
+use crate::slots::Slots;
 use crate::source::{Fate, Input, Reading, RejectedRecord, excerpt};
 use crate::table::{Table, account, credential, event, person, ticket, workload};
 use crate::text::{EMPTY, Interner, Sight, TextId, Texts, fold, slot};
@@ -94,16 +95,47 @@ pub struct Settled {
     pub accounts: Rows,
     /// See `accounts`.
     pub account_rows: Vec<u32>,
-    /// Activity that snapshots show: (row, instant) of credentials.
-    pub credential_activity: Vec<(u32, i64)>,
+    /// Activity that snapshots of credentials show.
+    pub credential_activity: Activity,
     /// The same of accounts.
-    pub account_activity: Vec<(u32, i64)>,
+    pub account_activity: Activity,
     /// Files.
     pub inputs: Vec<Input>,
     /// Files nobody recognised.
     pub skipped: Vec<(String, String)>,
     /// Rejected records, by file and record.
     pub rejected: Vec<RejectedRecord>,
+}
+
+/// Activity that snapshots of things show. What one snapshot alone says of a thing is asked of its row.
+pub struct Activity {
+    /// Rows that stand for several snapshots, in order.
+    several: Vec<u32>,
+    /// What each of those snapshots shows: the row that stands, and the instant.
+    joined: Vec<(u32, i64)>,
+    used: usize,
+    never_used_since: Option<usize>,
+}
+
+impl Activity {
+    /// What snapshots that became one show: the row that stands, and the instant.
+    pub fn joined(&self) -> &[(u32, i64)] {
+        &self.joined
+    }
+
+    /// What all snapshots show of the rows that stand: the row and the instant.
+    pub fn each<'a>(&'a self, rows: &'a Rows, stand: &'a [u32]) -> impl Iterator<Item = (u32, i64)> + Clone + 'a {
+        let alone = |r: &&u32| self.several.is_empty() || self.several.binary_search(r).is_err();
+        let shown = move |&r: &u32| Some((r, self.of(rows, r)?));
+        stand.iter().filter(alone).filter_map(shown).chain(self.joined.iter().copied())
+    }
+
+    fn of(&self, rows: &Rows, row: u32) -> Option<i64> {
+        let row = row as usize;
+        let used = rows.instant(self.used, row);
+        let created = || self.never_used_since.filter(|_| rows.has(self.used, row)).and_then(|c| rows.instant(c, row));
+        used.or_else(created)
+    }
 }
 
 /// Settles everything that was read.
@@ -313,29 +345,57 @@ fn overwrite(rows: &mut Rows, column: usize, row: usize, from: usize) {
     }
 }
 
-/// For each row the first row with its key: (a text, a system).
-fn firsts(texts: &Texts, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Vec<u32> {
-    // Arrays by text number instead of a hash table: ids are dense, and the same id in two systems is rare.
-    let mut head = vec![0u32; texts.slots()];
+/// Which rows have the key of an earlier one.
+struct Firsts {
+    rows: u32,
+    /// Such a row, in order, and the first with its key.
+    again: Vec<(u32, u32)>,
+}
+
+impl Firsts {
+    /// Every row, and the first with its key.
+    fn each(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let mut again = self.again.iter().peekable();
+        (0..self.rows).map(move |row| again.next_if(|other| other.0 == row).copied().unwrap_or((row, row)))
+    }
+}
+
+/// Rows by their key: (a text, a system).
+fn firsts(texts: &Texts, rows: &Rows, key: impl Fn(usize) -> (TextId, TextId)) -> Firsts {
+    let mut firsts = Firsts { rows: rows.len() as u32, again: Vec::new() };
+    // Most texts come once, or never again: only those that do are looked at more closely.
+    let (mut seen, mut several) = (Slots::none_of(texts.slots()), Slots::none_of(texts.slots()));
+    for row in 0..rows.len() {
+        let text = slot(key(row).0);
+        if !seen.insert(text) {
+            several.insert(text);
+        }
+    }
+    let several = several.ranked();
+    if several.is_empty() {
+        return firsts;
+    }
+    let mut head = vec![0u32; several.len()];
+    // The same id in two systems is rare.
     let mut next: HashMap<u32, u32> = HashMap::new();
-    let mut first = Vec::with_capacity(rows.len());
     for row in 0..rows.len() {
         let (text, system) = key(row);
-        let mut at = head[slot(text)];
+        let Some(place) = several.place(slot(text)) else { continue };
+        let mut at = head[place];
         while at != 0 && key(at as usize - 1).1 != system {
             at = next.get(&at).copied().unwrap_or(0);
         }
         if at == 0 {
-            at = row as u32 + 1;
-            let head = &mut head[slot(text)];
-            if *head != 0 {
-                next.insert(at, *head);
+            let at = row as u32 + 1;
+            if head[place] != 0 {
+                next.insert(at, head[place]);
             }
-            *head = at;
+            head[place] = at;
+        } else {
+            firsts.again.push((row as u32, at - 1));
         }
-        first.push(at - 1);
     }
-    first
+    firsts
 }
 
 /// Sorts rows into their places and keeps the books.
@@ -364,10 +424,9 @@ impl Desk<'_> {
     }
 
     /// The first row of each key; equal ones after it are duplicates, others are rejected.
-    fn unique(&mut self, rows: &Rows, firsts: Vec<u32>) -> Vec<u32> {
+    fn unique(&mut self, rows: &Rows, firsts: Firsts) -> Vec<u32> {
         let mut stand = Vec::with_capacity(rows.len());
-        for (row, first) in firsts.into_iter().enumerate() {
-            let row = row as u32;
+        for (row, first) in firsts.each() {
             if first == row {
                 stand.push(row);
             } else if self.same(rows, first, row) {
@@ -380,10 +439,9 @@ impl Desk<'_> {
     }
 
     /// As [`Desk::unique`], but that a vendor's renderings of one record may differ: they are one.
-    fn unique_events(&mut self, events: &mut Rows, firsts: Vec<u32>, told_twice: &mut Vec<(u32, u32)>) -> Vec<u32> {
+    fn unique_events(&mut self, events: &mut Rows, firsts: Firsts, told_twice: &mut Vec<(u32, u32)>) -> Vec<u32> {
         let mut stand = Vec::with_capacity(events.len());
-        for (row, first) in firsts.into_iter().enumerate() {
-            let row = row as u32;
+        for (row, first) in firsts.each() {
             if first == row {
                 stand.push(row);
             } else if self.same(events, first, row) {
@@ -548,11 +606,10 @@ impl Desk<'_> {
 
     /// Tickets by id. Vendors keep a request and each of its approvals apart: records that source mappings bring to one ticket
     /// are one, unless they are about different people or were opened at different times.
-    fn tickets(&mut self, tickets: &mut Rows, firsts: Vec<u32>) -> Vec<u32> {
+    fn tickets(&mut self, tickets: &mut Rows, firsts: Firsts) -> Vec<u32> {
         let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        let mut stand = Vec::new();
-        for (row, first) in firsts.into_iter().enumerate() {
-            let row = row as u32;
+        let mut stand = Vec::with_capacity(tickets.len());
+        for (row, first) in firsts.each() {
             if first == row {
                 stand.push(row);
                 continue;
@@ -772,13 +829,9 @@ impl Desk<'_> {
 
     /// Snapshots of one thing are one: the latest `observed_at` wins, each column from the latest row that reports it; the
     /// earliest end of all; every activity instant stays.
-    fn snapshots(&mut self, rows: &mut Rows, firsts: Vec<u32>, columns: &Snapshot) -> (Vec<u32>, Vec<(u32, i64)>) {
+    fn snapshots(&mut self, rows: &mut Rows, firsts: Firsts, columns: &Snapshot) -> (Vec<u32>, Activity) {
         let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (row, &first) in firsts.iter().enumerate() {
-            let row = row as u32;
-            if first == row {
-                continue;
-            }
+        for &(row, first) in &firsts.again {
             let group = groups.entry(first).or_insert_with(|| vec![first]);
             if group.iter().any(|&x| rows.same_content(x as usize, row as usize, |id| self.texts.folded(id))) {
                 self.count(rows, row, Fate::Duplicate);
@@ -787,34 +840,21 @@ impl Desk<'_> {
                 self.count(rows, row, Fate::Merged);
             }
         }
-        let one_each: Vec<u32> = (0..firsts.len() as u32).filter(|&row| firsts[row as usize] == row).collect();
-        self.accept(rows, &one_each);
-        let mut stand = Vec::with_capacity(one_each.len());
-        let mut activity = Vec::with_capacity(one_each.len());
-        let mut note = |rows: &Rows, of: u32, row: u32| {
-            let row = row as usize;
-            if let Some(used) = rows.instant(columns.used, row) {
-                activity.push((of, used));
-            } else if let Some(since) = columns.never_used_since
-                && rows.has(columns.used, row)
-                && let Some(created) = rows.instant(since, row)
-            {
-                activity.push((of, created));
-            }
-        };
-        for row in one_each {
-            let Some(group) = groups.get(&row).filter(|g| g.len() > 1) else {
-                note(rows, row, row);
-                stand.push(row);
-                continue;
-            };
+        let mut stand = Vec::with_capacity(rows.len() - firsts.again.len());
+        stand.extend(firsts.each().filter(|(row, first)| row == first).map(|(row, _)| row));
+        self.accept(rows, &stand);
+        let (used, never_used_since) = (columns.used, columns.never_used_since);
+        let mut activity = Activity { several: Vec::new(), joined: Vec::new(), used, never_used_since };
+        let mut joined = Vec::new();
+        for (first, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
             let mut order = group.clone();
             order.sort_by_key(|&r| {
                 (std::cmp::Reverse(rows.instant(columns.observed, r as usize).unwrap_or(SINCE_EVER)), r)
             });
             let win = order[0];
-            for &r in group {
-                note(rows, win, r);
+            activity.several.push(win);
+            for &r in &group {
+                activity.joined.extend(activity.of(rows, r).map(|at| (win, at)));
             }
             let ended = group.iter().filter_map(|&r| rows.instant(columns.ended, r as usize)).min();
             for column in 0..rows.table.columns().len() {
@@ -828,8 +868,13 @@ impl Desk<'_> {
                 rows.set_instant(columns.ended, win as usize, ended);
             }
             rows.set_reported(win as usize, group.iter().fold(0, |m, &r| m | rows.reported(r as usize)));
-            stand.push(win);
+            let place = stand.binary_search(&first).expect("the first of several stands for all until they are joined");
+            joined.push((place, win));
         }
+        for (place, win) in joined {
+            stand[place] = win;
+        }
+        activity.several.sort_unstable();
         (stand, activity)
     }
 }

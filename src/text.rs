@@ -6,6 +6,7 @@
 //! by shard in parallel. Numbers follow the order of parts and the hash of a text, never the threads.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use hashbrown::{HashMap, HashTable};
 use rayon::prelude::*;
@@ -70,9 +71,21 @@ fn fold_alike(a: &str, b: &str) -> bool {
     if a.is_ascii() && b.is_ascii() { a.trim().eq_ignore_ascii_case(b.trim()) } else { fold(a) == fold(b) }
 }
 
-/// Not the bits that a hash table takes for its buckets (the lowest) or its tags (the highest seven).
+/// Not the bits that [`Tag`] keeps.
 fn shard_of(hash: u64) -> usize {
     (hash >> 40) as usize % SHARDS
+}
+
+/// Half of a hash: within one shard hardly two texts have the same.
+type Tag = u32;
+
+fn tag_of(hash: u64) -> Tag {
+    hash as Tag
+}
+
+/// A hash as hash tables take them, of which they look at both ends.
+fn spread(tag: Tag) -> u64 {
+    u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Distinct texts of one part in order of first sight, with what they fold to.
@@ -228,7 +241,7 @@ impl Local {
             bytes[at[s]..at[s] + text.len()].copy_from_slice(text);
             at[s] += text.len();
             let place = next[s] as usize;
-            (order[place], texts[place]) = (i as u32 + 1, (h, at[s] as u32));
+            (order[place], texts[place]) = (i as u32 + 1, (tag_of(h), at[s] as u32));
             next[s] += 1;
         }
         let bytes = String::from_utf8(bytes).expect("whole texts were moved about");
@@ -254,8 +267,8 @@ pub struct Sealed {
 #[derive(Default)]
 struct Layer {
     bytes: String,
-    /// Hash and end of each.
-    texts: Vec<(u64, u32)>,
+    /// Tag and end of each.
+    texts: Vec<(Tag, u32)>,
     /// Its number in the part.
     order: Vec<u32>,
     /// Where each shard begins; none where there is no text.
@@ -290,8 +303,10 @@ enum Kind {
 struct Shard {
     bytes: String,
     ends: Vec<u32>,
-    hashes: Vec<u64>,
-    table: HashTable<u32>,
+    /// While texts are joined: the tag and number of each.
+    table: HashTable<(Tag, u32)>,
+    /// The same, made anew when a text is asked for afterwards.
+    asked: OnceLock<HashTable<(Tag, u32)>>,
     /// Of a plain text that folds like an earlier one, that one.
     like: HashMap<u32, u32>,
 }
@@ -301,28 +316,44 @@ impl Shard {
         &self.bytes[start(&self.ends, i)..self.ends[i] as usize]
     }
 
-    fn intern(&mut self, text: &str, hash: u64, kind: Kind) -> u32 {
+    fn intern(&mut self, text: &str, tag: Tag, kind: Kind) -> u32 {
         let mut like = None;
-        let found = self.table.find(hash, |&i| {
+        let found = self.table.find(spread(tag), |&(other, i)| {
+            if other != tag {
+                return false;
+            }
             let other = self.get(i as usize);
             if kind == Kind::Plain && other != text && like.is_none() && fold_alike(other, text) {
                 like = Some(i);
             }
             other == text
         });
-        if let Some(&i) = found {
+        if let Some(&(_, i)) = found {
             return i;
         }
         let i = self.ends.len() as u32;
         self.bytes.push_str(text);
         self.ends.push(u32::try_from(self.bytes.len()).expect("a 256th of all texts is less than 4 GiB"));
-        self.hashes.push(hash);
-        let hashes = &self.hashes;
-        self.table.insert_unique(hash, i, |&i| hashes[i as usize]);
+        self.table.insert_unique(spread(tag), (tag, i), |entry| spread(entry.0));
         if let Some(first) = like {
             self.like.insert(i, self.like.get(&first).copied().unwrap_or(first));
         }
         i
+    }
+
+    fn find(&self, hash: u64, kind: Kind, is: impl Fn(&str) -> bool) -> Option<u32> {
+        let all = || {
+            let mut table = HashTable::with_capacity(self.ends.len());
+            for i in 0..self.ends.len() {
+                let text = self.get(i);
+                let tag = tag_of(if kind == Kind::Plain { hash_folded(text) } else { self::hash(text.as_bytes()) });
+                table.insert_unique(spread(tag), (tag, i as u32), |entry: &(Tag, u32)| spread(entry.0));
+            }
+            table
+        };
+        let table = if self.table.is_empty() { self.asked.get_or_init(all) } else { &self.table };
+        let tag = tag_of(hash);
+        table.find(spread(tag), |&(other, i)| other == tag && is(self.get(i as usize))).map(|entry| entry.1)
     }
 }
 
@@ -357,12 +388,12 @@ impl Space {
         let kind = self.kind;
         self.shards.par_iter_mut().zip(pieces).enumerate().for_each(|(s, (shard, pieces))| {
             let new: usize = pieces.iter().map(|p| p.len()).sum();
-            shard.table.reserve(new / 2, |&i| shard.hashes[i as usize]);
+            shard.table.reserve(new / 2, |entry| spread(entry.0));
             for (part, piece) in parts.iter().zip(pieces) {
                 let range = part.shard(s);
                 let mut from = if range.start == 0 { 0 } else { part.texts[range.start - 1].1 as usize };
-                for (&(hash, end), number) in part.texts[range].iter().zip(piece) {
-                    *number = shard.intern(&part.bytes[from..end as usize], hash, kind);
+                for (&(tag, end), number) in part.texts[range].iter().zip(piece) {
+                    *number = shard.intern(&part.bytes[from..end as usize], tag, kind);
                     from = end as usize;
                 }
             }
@@ -386,8 +417,12 @@ impl Space {
     }
 
     fn close(&mut self) {
+        let kind = self.kind;
         self.shards.par_iter_mut().for_each(|shard| {
-            shard.hashes = Vec::new();
+            // Names are asked for all the time.
+            if kind == Kind::Plain {
+                shard.table = HashTable::new();
+            }
             shard.bytes.shrink_to_fit();
             shard.ends.shrink_to_fit();
         });
@@ -406,9 +441,7 @@ impl Space {
     /// The number of a text with this hash that is so.
     fn find(&self, hash: u64, is: impl Fn(&str) -> bool) -> TextId {
         let s = shard_of(hash);
-        let shard = &self.shards[s];
-        let found = shard.table.find(hash, |&i| is(shard.get(i as usize)));
-        found.map_or(EMPTY, |&i| self.id(s, i))
+        self.shards[s].find(hash, self.kind, is).map_or(EMPTY, |i| self.id(s, i))
     }
 }
 
@@ -458,15 +491,13 @@ impl Texts {
         // Of names the later parts mostly repeat those of the first.
         self.plain.shards.par_iter_mut().for_each(|shard| {
             let of = |len: usize| ((len as f64 * more) as usize).min(1 << 22);
-            let hashes = &shard.hashes;
-            shard.table.reserve(of(hashes.len()), |&i| hashes[i as usize]);
-            shard.ends.reserve(of(shard.ends.len()));
-            shard.bytes.reserve(of(shard.bytes.len()));
-            shard.hashes.reserve(of(shard.hashes.len()));
+            shard.table.reserve(of(shard.ends.len()), |entry| spread(entry.0));
+            shard.ends.reserve_exact(of(shard.ends.len()));
+            shard.bytes.reserve_exact(of(shard.bytes.len()));
         });
     }
 
-    /// Gives back the memory that only further merges need.
+    /// Gives back the memory that only further merges need; there are none afterwards.
     pub fn close(&mut self) {
         rayon::join(|| self.names.close(), || self.plain.close());
         self.folded.shrink_to_fit();
@@ -613,6 +644,8 @@ mod tests {
                 assert_eq!(all.folded(*x) == all.folded(*y), fold(a) == fold(b), "{a} and {b}");
             }
         }
+        assert!(all.knows("inc1") && all.knows("é1") && !all.knows("inc3"));
+        all.close();
         assert!(all.knows("inc1") && all.knows("é1") && !all.knows("inc3"));
         assert_eq!(all.find("inc1"), EMPTY, "a name was asked for");
     }

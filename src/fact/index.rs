@@ -6,6 +6,9 @@
 use rayon::prelude::*;
 
 use crate::identity::{Key, NO_KEY};
+use crate::instants::{narrow, wide};
+use crate::rows::NULL;
+use crate::slots::{Ranked, Slots};
 use crate::text::{TextId, slot};
 
 /// Where the entries of each key begin.
@@ -42,99 +45,182 @@ impl Starts {
     }
 }
 
-/// Puts values into the order of their keys, those of one key in the order given.
-fn by_key<V: Copy + Default + Send + Sync>(identities: usize, entries: &[(Key, V)]) -> (Starts, Vec<V>) {
+/// Puts values into the order of their keys, those of one key in the order given. Gone through twice instead of being laid down.
+fn by_key<V: Copy + Default + Send + Sync>(
+    identities: usize,
+    entries: impl Iterator<Item = (Key, V)> + Clone,
+) -> (Starts, Vec<V>) {
     let mut starts = vec![0u32; identities + 1];
-    let mut named: Vec<(Key, u32)> = Vec::new();
-    for (i, &(key, _)) in entries.iter().enumerate() {
-        match key {
-            NO_KEY => {}
-            key if (key as usize) < identities => starts[key as usize + 1] += 1,
-            key => named.push((key, i as u32)),
+    for (key, _) in entries.clone() {
+        if (key as usize) < identities {
+            starts[key as usize + 1] += 1;
         }
     }
-    for i in 0..identities {
-        starts[i + 1] += starts[i];
+    let mut any = vec![0u64; identities.div_ceil(64)];
+    for slot in 0..identities {
+        any[slot / 64] |= u64::from(starts[slot + 1] > 0) << (slot % 64);
+        starts[slot + 1] += starts[slot];
     }
     let resolved = starts[identities] as usize;
     let mut values = vec![V::default(); resolved];
     let mut next = starts.clone();
-    for &(key, value) in entries {
+    let mut named: Vec<(Key, V)> = Vec::new();
+    for (key, value) in entries {
         if (key as usize) < identities {
             let at = &mut next[key as usize];
             values[*at as usize] = value;
             *at += 1;
+        } else if key != NO_KEY {
+            named.push((key, value));
         }
     }
-    named.par_sort_unstable();
-    values.extend(named.iter().map(|&(_, i)| entries[i as usize].1));
-    let mut names: Vec<(Key, u32)> =
-        named.iter().enumerate().map(|(i, &(key, _))| (key, (resolved + i) as u32)).collect();
+    named.par_sort_by_key(|n| n.0);
+    values.reserve_exact(named.len());
+    values.extend(named.iter().map(|n| n.1));
+    let mut names: Vec<(Key, u32)> = named.iter().enumerate().map(|(i, n)| (n.0, (resolved + i) as u32)).collect();
     names.dedup_by_key(|n| n.0);
-    let mut any = vec![0u64; identities.div_ceil(64)];
-    for (slot, _) in starts.windows(2).enumerate().filter(|(_, w)| w[0] < w[1]) {
-        any[slot / 64] |= 1 << (slot % 64);
-    }
+    names.shrink_to_fit();
     (Starts { identities: starts, any, names, end: values.len() as u32 }, values)
 }
 
 /// An instant and the caller's number.
-type Entry = (i64, u32);
+pub type Entry = (i64, u32);
+
+/// Entries in order, in half of their width where their instants are whole seconds.
+#[derive(Clone, Copy)]
+pub enum Acts<'a> {
+    /// Seconds since 1970.
+    Seconds(&'a [(u32, u32)]),
+    /// Microseconds.
+    Micros(&'a [Entry]),
+}
+
+impl<'a> Acts<'a> {
+    /// How many.
+    pub fn len(self) -> usize {
+        match self {
+            Acts::Seconds(all) => all.len(),
+            Acts::Micros(all) => all.len(),
+        }
+    }
+
+    /// None?
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    fn get(self, i: usize) -> Option<Entry> {
+        match self {
+            Acts::Seconds(all) => all.get(i).map(|e| (wide(e.0), e.1)),
+            Acts::Micros(all) => all.get(i).copied(),
+        }
+    }
+
+    /// Each of them.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = Entry> + ExactSizeIterator + 'a {
+        (0..self.len()).map(move |i| self.get(i).expect("it is one of them"))
+    }
+
+    /// Those before `t` and those at or after it.
+    fn split(self, t: i64) -> (Acts<'a>, Acts<'a>) {
+        match self {
+            Acts::Seconds(all) => {
+                let (before, from) = all.split_at(all.partition_point(|e| wide(e.0) < t));
+                (Acts::Seconds(before), Acts::Seconds(from))
+            }
+            Acts::Micros(all) => {
+                let (before, from) = all.split_at(all.partition_point(|e| e.0 < t));
+                (Acts::Micros(before), Acts::Micros(from))
+            }
+        }
+    }
+}
+
+enum Width {
+    Seconds(Vec<(u32, u32)>),
+    Micros(Vec<Entry>),
+}
 
 /// Instants by key, those of one key in order of instant and number.
-#[derive(Default)]
 pub struct TimeIndex {
     starts: Starts,
-    entries: Vec<Entry>,
+    entries: Width,
+}
+
+impl Default for TimeIndex {
+    fn default() -> TimeIndex {
+        TimeIndex { starts: Starts::default(), entries: Width::Seconds(Vec::new()) }
+    }
+}
+
+/// Puts the entries of each key into their order.
+fn in_order<V: Ord + Copy + Default + Send + Sync>(
+    identities: usize,
+    entries: impl Iterator<Item = (Key, V)> + Clone,
+) -> (Starts, Vec<V>) {
+    let (starts, mut entries) = by_key(identities, entries);
+    let mut groups = Vec::new();
+    let mut rest = entries.as_mut_slice();
+    for range in starts.groups() {
+        let (group, after) = rest.split_at_mut(range.len());
+        if group.len() > 1 {
+            groups.push(group);
+        }
+        rest = after;
+    }
+    groups.into_par_iter().with_min_len(64).for_each(|group| group.sort_unstable());
+    (starts, entries)
 }
 
 impl TimeIndex {
     /// Sorts what it is given; the number is the caller's (an event row, a position). Entries without a key are left out.
     ///
     /// `identities` is how many keys stand for identities.
-    pub fn build(identities: usize, entries: &[(Key, Entry)]) -> TimeIndex {
-        let (starts, mut entries) = by_key(identities, entries);
-        let mut groups = Vec::new();
-        let mut rest = entries.as_mut_slice();
-        for range in starts.groups() {
-            let (group, after) = rest.split_at_mut(range.len());
-            if group.len() > 1 {
-                groups.push(group);
-            }
-            rest = after;
+    pub fn build(identities: usize, entries: impl Iterator<Item = (Key, Entry)> + Clone) -> TimeIndex {
+        let whole = |t: i64| narrow(t).filter(|_| t != NULL);
+        if entries.clone().all(|(_, (t, _))| whole(t).is_some()) {
+            let seconds = entries.map(|(key, (t, number))| (key, (whole(t).expect("all of them are"), number)));
+            let (starts, entries) = in_order(identities, seconds);
+            return TimeIndex { starts, entries: Width::Seconds(entries) };
         }
-        groups.into_par_iter().with_min_len(64).for_each(|group| group.sort_unstable());
-        TimeIndex { starts, entries }
+        let (starts, entries) = in_order(identities, entries);
+        TimeIndex { starts, entries: Width::Micros(entries) }
     }
 
-    fn split(&self, key: Key, t: i64) -> (&[Entry], &[Entry]) {
-        let of_key = self.of(key);
-        of_key.split_at(of_key.partition_point(|e| e.0 < t))
+    fn range(&self, range: std::ops::Range<usize>) -> Acts<'_> {
+        match &self.entries {
+            Width::Seconds(all) => Acts::Seconds(&all[range]),
+            Width::Micros(all) => Acts::Micros(&all[range]),
+        }
+    }
+
+    fn split(&self, key: Key, t: i64) -> (Acts<'_>, Acts<'_>) {
+        self.of(key).split(t)
     }
 
     /// Entries of the key, in order.
-    pub fn of(&self, key: Key) -> &[Entry] {
-        &self.entries[self.starts.of(key)]
+    pub fn of(&self, key: Key) -> Acts<'_> {
+        self.range(self.starts.of(key))
     }
 
     /// The last before `t` (strict).
     pub fn before(&self, key: Key, t: i64) -> Option<Entry> {
-        self.split(key, t).0.last().copied()
+        self.split(key, t).0.iter().next_back()
     }
 
     /// The first at or after `t`.
     pub fn from(&self, key: Key, t: i64) -> Option<Entry> {
-        self.split(key, t).1.first().copied()
+        self.split(key, t).1.get(0)
     }
 
     /// Entries of the key before `t`, the latest first.
     pub fn back_from(&self, key: Key, t: i64) -> impl Iterator<Item = Entry> + '_ {
-        self.split(key, t).0.iter().rev().copied()
+        self.split(key, t).0.iter().rev()
     }
 
     /// Entries of the key at or after `t`, in order.
     pub fn since(&self, key: Key, t: i64) -> impl Iterator<Item = Entry> + '_ {
-        self.split(key, t).1.iter().copied()
+        self.split(key, t).1.iter()
     }
 
     /// Entries of the key in `[from, until)`, in order.
@@ -143,8 +229,8 @@ impl TimeIndex {
     }
 
     /// All entries, key by key.
-    pub fn groups(&self) -> impl Iterator<Item = &[Entry]> {
-        self.starts.groups().map(|range| &self.entries[range]).filter(|g| !g.is_empty())
+    pub fn groups(&self) -> impl Iterator<Item = Acts<'_>> {
+        self.starts.groups().map(|range| self.range(range)).filter(|g| !g.is_empty())
     }
 }
 
@@ -157,7 +243,7 @@ pub struct RowIndex {
 
 impl RowIndex {
     /// Rows are given in order; those without a key are left out.
-    pub fn build(identities: usize, entries: &[(Key, u32)]) -> RowIndex {
+    pub fn build(identities: usize, entries: impl Iterator<Item = (Key, u32)> + Clone) -> RowIndex {
         let (starts, rows) = by_key(identities, entries);
         RowIndex { starts, rows }
     }
@@ -171,45 +257,66 @@ impl RowIndex {
 /// Rows by a text and a system: numbers of texts are dense, and one id in two systems is rare.
 #[derive(Default)]
 pub struct TextIndex {
-    /// By text: one more than the row that was added last, 0 for none.
+    texts: Ranked,
+    /// By place of the text: the row that was added last.
     head: Vec<u32>,
-    /// Of a row added later: one more than the row before it with the same text.
+    /// Of a row added later: the row before it with the same text.
     next: hashbrown::HashMap<u32, u32>,
 }
 
 impl TextIndex {
     /// Of several rows of one text and system the last counts.
-    pub fn build(texts: usize, rows: impl Iterator<Item = (TextId, u32)>) -> TextIndex {
-        let mut index = TextIndex { head: vec![0; texts], ..TextIndex::default() };
+    pub fn build(slots: usize, rows: impl Iterator<Item = (TextId, u32)> + Clone) -> TextIndex {
+        let mut texts = Slots::none_of(slots);
+        let again = rows.clone().fold(false, |again, (text, _)| again | !texts.insert(slot(text)));
+        let texts = texts.ranked();
+        let mut index = TextIndex { head: vec![NONE; texts.len()], texts, ..TextIndex::default() };
         for (text, row) in rows {
-            let head = &mut index.head[slot(text)];
-            if *head != 0 {
+            let head = &mut index.head[index.texts.place(slot(text)).expect("each was put into the set")];
+            if again && *head != NONE {
                 index.next.insert(row, *head);
             }
-            *head = row + 1;
+            *head = row;
         }
         index
     }
 
     /// The row of a text for which `fits` holds: of several the last.
     pub fn get(&self, text: TextId, fits: impl Fn(u32) -> bool) -> Option<u32> {
-        let mut row = self.head[slot(text)].checked_sub(1)?;
+        let mut row = self.head[self.texts.place(slot(text))?];
         while !fits(row) {
-            row = self.next.get(&row)?.checked_sub(1)?;
+            row = *self.next.get(&row)?;
         }
         Some(row)
     }
 }
 
+/// No row.
+const NONE: u32 = u32::MAX;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::SECOND;
 
     #[test]
     fn index_looks_both_ways() {
         let entries = [(2, (1, 2)), (1, (9, 1)), (NO_KEY, (3, 9)), (1, (5, 0)), (7, (4, 4)), (7, (2, 5)), (9, (6, 6))];
         for identities in [0, 2, 3, 9] {
-            let index = TimeIndex::build(identities, &entries);
+            // In whole seconds the same is kept in half of the width.
+            let narrow = TimeIndex::build(identities, entries.into_iter().map(|(key, (t, n))| (key, (t * SECOND, n))));
+            assert!(matches!(narrow.entries, Width::Seconds(_)));
+            for (key, t) in (0..10).flat_map(|key| (0..11).map(move |t| (key, t))) {
+                let index = TimeIndex::build(identities, entries.into_iter());
+                assert!(matches!(index.entries, Width::Micros(_)));
+                let times = |e: Entry| (e.0 * SECOND, e.1);
+                assert_eq!(narrow.before(key, t * SECOND), index.before(key, t).map(times));
+                assert_eq!(narrow.from(key, t * SECOND), index.from(key, t).map(times));
+                assert_eq!(narrow.from(key, t * SECOND - 1), index.from(key, t).map(times));
+                assert!(narrow.since(key, t * SECOND).eq(index.since(key, t).map(times)));
+                assert!(narrow.back_from(key, t * SECOND).eq(index.back_from(key, t).map(times)));
+            }
+            let index = TimeIndex::build(identities, entries.into_iter());
             assert_eq!(index.before(1, 9), Some((5, 0)));
             assert_eq!(index.from(1, 9), Some((9, 1)));
             assert_eq!(index.before(1, 5), None);
@@ -221,14 +328,14 @@ mod tests {
             assert_eq!(index.since(7, 0).collect::<Vec<_>>(), [(2, 5), (4, 4)]);
             assert_eq!(index.between(7, 0, 4).collect::<Vec<_>>(), [(2, 5)]);
             assert_eq!(index.back_from(7, 5).collect::<Vec<_>>(), [(4, 4), (2, 5)]);
-            assert_eq!(index.groups().map(<[_]>::len).collect::<Vec<_>>(), [2, 1, 2, 1]);
+            assert_eq!(index.groups().map(Acts::len).collect::<Vec<_>>(), [2, 1, 2, 1]);
         }
     }
 
     #[test]
     fn rows_stay_in_order() {
         for identities in [0, 4, 9] {
-            let index = RowIndex::build(identities, &[(5, 1), (3, 2), (5, 3), (NO_KEY, 4), (3, 9)]);
+            let index = RowIndex::build(identities, [(5, 1), (3, 2), (5, 3), (NO_KEY, 4), (3, 9)].into_iter());
             assert_eq!(index.of(5).collect::<Vec<_>>(), [1, 3]);
             assert_eq!(index.of(3).collect::<Vec<_>>(), [2, 9]);
             assert_eq!(index.of(4).count() + index.of(NO_KEY).count(), 0);

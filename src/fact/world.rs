@@ -8,10 +8,11 @@ use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::coverage::Coverage;
-use super::index::{RowIndex, TextIndex, TimeIndex};
+use super::index::{Acts, RowIndex, TextIndex, TimeIndex};
 use super::reset::{Owner, owner_of, tier_of};
 use crate::config::{Config, Policy};
 use crate::identity::{IdentityId, Key, Kind, Known, NO_KEY, Register};
+use crate::instants::Instants;
 use crate::rows::NULL;
 use crate::settle::{SINCE_EVER, Settled};
 use crate::table::{Table, account, credential, event, ticket, workload};
@@ -46,9 +47,8 @@ pub struct World<'a> {
     pub executor_burst: Vec<u32>,
     /// By event row: resets of the target's burst.
     pub target_burst: Vec<u32>,
-    /// By event row, of resets whose target resolves: its latest activity before that sign-ins or snapshots show,
-    /// [`NULL`] when none.
-    last_active: Vec<i64>,
+    /// By event row, of resets whose target resolves: its latest activity before that sign-ins or snapshots show.
+    last_active: Instants,
     /// Resets by target, until [`World::last_active`] is made of them.
     resets_by_target: TimeIndex,
     /// Sign-ins by target.
@@ -83,8 +83,8 @@ pub struct World<'a> {
     credential_at: TextIndex,
     revoked_by_event: HashMap<(TextId, TextId), i64>,
     sessions_revoked: HashMap<(Key, TextId), Vec<i64>>,
-    /// By credential row: latest activity, [`NULL`] when none.
-    credential_used: Vec<i64>,
+    /// Of credential rows that stand for several snapshots: latest activity that any of these shows.
+    credential_used: HashMap<u32, i64>,
     /// By identity: does any account or credential of it say privileged?
     pub privileged: Vec<bool>,
     /// Ticket rows by folded id.
@@ -162,7 +162,7 @@ impl<'a> World<'a> {
             self_service: vec![0; events.len()],
             executor_burst: vec![0; events.len()],
             target_burst: vec![0; events.len()],
-            last_active: Vec::new(),
+            last_active: Instants::default(),
             resets_by_target: TimeIndex::default(),
             sign_ins: TimeIndex::default(),
             snapshot_activity: TimeIndex::default(),
@@ -182,7 +182,7 @@ impl<'a> World<'a> {
             credential_at: TextIndex::default(),
             revoked_by_event: HashMap::new(),
             sessions_revoked: HashMap::new(),
-            credential_used: Vec::new(),
+            credential_used: HashMap::new(),
             privileged: Vec::new(),
             ticket_at: TextIndex::default(),
             approved_by_key: TimeIndex::default(),
@@ -328,8 +328,8 @@ impl<'a> World<'a> {
         let this = &*self;
         let at = |key: &[Key], r: u32| (key[r as usize], (this.at(r as usize), r));
         let by_target = |rows: &[u32], keep: &(dyn Fn(u32) -> bool + Sync)| {
-            let entries: Vec<_> = rows.iter().copied().filter(|&r| keep(r)).map(|r| at(&this.target_key, r)).collect();
-            TimeIndex::build(names, &entries)
+            let kept: Vec<u32> = rows.iter().copied().filter(|&r| keep(r)).collect();
+            TimeIndex::build(names, kept.iter().map(|&r| at(&this.target_key, r)))
         };
         let succeeded: Vec<u32> = known.par_iter().copied().filter(|&r| !this.failed(r as usize)).collect();
         let resets: Vec<u32> = succeeded.par_iter().copied().filter(|&r| this.is_reset(r as usize)).collect();
@@ -348,9 +348,8 @@ impl<'a> World<'a> {
         let others = |r: u32| this.executor_key[r as usize] != this.target_key[r as usize];
         let led = |r: u32| this.self_service(r as usize) != Some(true) && by_hand(r);
         let by_executor = |keep: &(dyn Fn(u32) -> bool + Sync)| {
-            let entries: Vec<_> =
-                resets.iter().copied().filter(|&r| keep(r)).map(|r| at(&this.executor_key, r)).collect();
-            TimeIndex::build(names, &entries)
+            let kept: Vec<u32> = resets.iter().copied().filter(|&r| keep(r)).collect();
+            TimeIndex::build(names, kept.iter().map(|&r| at(&this.executor_key, r)))
         };
         let bulk = (self.policy.bulk_window_minutes * MINUTE as f64) as i64;
         let repeat = (self.policy.repeat_window_hours * HOUR as f64) as i64;
@@ -445,7 +444,7 @@ impl<'a> World<'a> {
     }
 
     /// One walk through the resets and the activity of each identity, instead of a search for each reset.
-    fn activity_before(&self) -> Vec<i64> {
+    fn activity_before(&self) -> Instants {
         const IDENTITIES: usize = 4096;
         let n = self.register.identities.len();
         let parts: Vec<Vec<(u32, i64)>> = (0..n.div_ceil(IDENTITIES))
@@ -457,15 +456,13 @@ impl<'a> World<'a> {
                     if resets.is_empty() {
                         continue;
                     }
-                    let mut feeds = [&self.sign_ins, &self.snapshot_activity].map(|index| index.of(id as Key));
+                    let mut feeds =
+                        [&self.sign_ins, &self.snapshot_activity].map(|index| index.of(id as Key).iter().peekable());
                     let mut latest = NULL;
-                    for &(at, row) in resets {
+                    for (at, row) in resets.iter() {
                         for feed in &mut feeds {
-                            while let [(t, _), rest @ ..] = feed
-                                && *t < at
-                            {
-                                latest = latest.max(*t);
-                                *feed = rest;
+                            while let Some((t, _)) = feed.next_if(|entry| entry.0 < at) {
+                                latest = latest.max(t);
                             }
                         }
                         out.push((row, latest));
@@ -474,9 +471,9 @@ impl<'a> World<'a> {
                 out
             })
             .collect();
-        let mut latest = vec![NULL; self.settled.events.len()];
+        let mut latest = Instants::none(self.settled.events.len());
         for (row, t) in parts.into_iter().flatten() {
-            latest[row as usize] = t;
+            latest.set(row as usize, t);
         }
         latest
     }
@@ -484,7 +481,7 @@ impl<'a> World<'a> {
     /// The latest activity of a reset's target before it, as sign-ins and snapshots show it; null when none, or when the
     /// target does not resolve.
     pub fn last_active(&self, row: usize) -> Option<i64> {
-        self.last_active.get(row).copied().filter(|&t| t != NULL)
+        self.last_active.get(row)
     }
 
     fn hold(&mut self, held: Held) {
@@ -520,8 +517,8 @@ impl<'a> World<'a> {
                 by_text.push((texts.folded(subject), (at, r)));
             }
         }
-        self.approved_by_key = TimeIndex::build(self.register.identities.len(), &by_key);
-        self.approved_by_text = TimeIndex::build(0, &by_text);
+        self.approved_by_key = TimeIndex::build(self.register.identities.len(), by_key.iter().copied());
+        self.approved_by_text = TimeIndex::build(0, by_text.iter().copied());
     }
 
     /// Could a reset be found by this ticket's subject? A canonical table is written for it. A vendor's export may name people
@@ -634,7 +631,8 @@ impl<'a> World<'a> {
 
     /// The latest use of a credential that any of its snapshots shows.
     pub fn used(&self, row: usize) -> Option<i64> {
-        self.credential_used.get(row).copied().filter(|&t| t != NULL)
+        let joined = if self.credential_used.is_empty() { None } else { self.credential_used.get(&(row as u32)) };
+        joined.copied().or_else(|| self.settled.credentials.instant(credential::LAST_USED_AT, row))
     }
 
     /// Until when the inventory saw a credential.
@@ -723,7 +721,7 @@ impl<'a> World<'a> {
 #[derive(Default)]
 struct Held {
     privileged: Vec<bool>,
-    credential_used: Vec<i64>,
+    credential_used: HashMap<u32, i64>,
     holder_key: Vec<Key>,
     snapshot_activity: TimeIndex,
     credential_at: TextIndex,
@@ -743,15 +741,12 @@ impl Held {
             .map(|(&r, id)| (id.unwrap_or_else(|| folded(settled.accounts.text(account::ACCOUNT, r as usize))), r))
             .collect();
         let credentials = &settled.credentials;
-        let credential_key: Vec<(Key, u32)> = settled
-            .credential_rows
-            .par_iter()
-            .map(|&r| {
-                let row = r as usize;
-                let system = credentials.text(credential::SYSTEM, row);
-                (register.key(texts, credentials.text(credential::IDENTITY, row), system), r)
-            })
-            .collect();
+        let mut key_of_credential = vec![NO_KEY; credentials.len()];
+        scatter(&settled.credential_rows, &mut key_of_credential, |r| {
+            let row = r as usize;
+            let system = credentials.text(credential::SYSTEM, row);
+            register.key(texts, credentials.text(credential::IDENTITY, row), system)
+        });
         let mut flag = |key: Key, privileged: Option<bool>| {
             if privileged == Some(true)
                 && let Some(id) = register.identity_of(key)
@@ -762,39 +757,39 @@ impl Held {
         for &(key, r) in &account_key {
             flag(key, settled.accounts.bool(account::PRIVILEGED, r as usize));
         }
-        for &(key, r) in &credential_key {
-            flag(key, credentials.bool(credential::PRIVILEGED, r as usize));
+        for &r in &settled.credential_rows {
+            flag(key_of_credential[r as usize], credentials.bool(credential::PRIVILEGED, r as usize));
+        }
+        for &(r, t) in settled.credential_activity.joined() {
+            held.credential_used.entry(r).and_modify(|used| *used = t.max(*used)).or_insert(t);
         }
         let key_of_account: HashMap<u32, Key> = account_key.iter().map(|&(k, r)| (r, k)).collect();
-        let mut key_of_credential = vec![NO_KEY; credentials.len()];
-        for &(k, r) in &credential_key {
-            key_of_credential[r as usize] = k;
-        }
-        let mut used = vec![NULL; credentials.len()];
-        let mut activity = Vec::with_capacity(settled.account_activity.len() + settled.credential_activity.len());
-        for &(r, t) in &settled.account_activity {
-            activity.push((key_of_account[&r], (t, settled.accounts.text(account::SYSTEM, r as usize))));
-        }
-        for &(r, t) in &settled.credential_activity {
-            let row = r as usize;
-            activity.push((key_of_credential[row], (t, credentials.text(credential::SYSTEM, row))));
-            used[row] = t.max(used[row]);
-        }
-        activity.retain(|a| register.identity_of(a.0).is_some());
         let names = register.identities.len();
-        held.credential_used = used;
         held.holder_key = key_of_credential;
+        let of_credential = &held.holder_key;
         rayon::scope(|s| {
             let (by_id, accounts, credentials_of) =
                 (&mut held.credential_at, &mut held.accounts, &mut held.credentials);
             let snapshots = &mut held.snapshot_activity;
-            s.spawn(move |_| *snapshots = TimeIndex::build(names, &activity));
+            s.spawn(move |_| {
+                let of_accounts = settled.account_activity.each(&settled.accounts, &settled.account_rows);
+                let of_accounts = of_accounts
+                    .map(|(r, t)| (key_of_account[&r], (t, settled.accounts.text(account::SYSTEM, r as usize))));
+                let of_credentials = settled.credential_activity.each(credentials, &settled.credential_rows);
+                let of_credentials = of_credentials
+                    .map(|(r, t)| (of_credential[r as usize], (t, credentials.text(credential::SYSTEM, r as usize))));
+                let resolves = |entry: &(Key, _)| register.identity_of(entry.0).is_some();
+                *snapshots = TimeIndex::build(names, of_accounts.chain(of_credentials).filter(resolves));
+            });
             s.spawn(move |_| {
                 let id = |&r: &u32| (credentials.text(credential::CREDENTIAL_ID, r as usize), r);
                 *by_id = TextIndex::build(texts.slots(), settled.credential_rows.iter().map(id));
             });
-            s.spawn(move |_| *accounts = RowIndex::build(names, &account_key));
-            s.spawn(move |_| *credentials_of = RowIndex::build(names, &credential_key));
+            s.spawn(move |_| *accounts = RowIndex::build(names, account_key.iter().copied()));
+            s.spawn(move |_| {
+                let keyed = settled.credential_rows.iter().map(|&r| (of_credential[r as usize], r));
+                *credentials_of = RowIndex::build(names, keyed);
+            });
         });
         held
     }
@@ -832,8 +827,9 @@ fn scatter<T: Copy + Send + Sync>(rows: &[u32], out: &mut [T], value: impl Fn(u3
 
 /// By row: for each act the largest number of distinct things in any window that holds it.
 fn bursts(acts: &TimeIndex, width: i64, rows: usize, thing: impl Fn(u32) -> u32 + Sync) -> Vec<u32> {
-    let groups: Vec<&[(i64, u32)]> = acts.groups().collect();
-    let counts: Vec<Vec<u32>> = groups.par_iter().with_min_len(64).map(|group| burst(group, width, &thing)).collect();
+    let groups: Vec<Acts<'_>> = acts.groups().collect();
+    let count = |group: &Acts<'_>| burst(&group.iter().collect::<Vec<_>>(), width, &thing);
+    let counts: Vec<Vec<u32>> = groups.par_iter().with_min_len(64).map(count).collect();
     let mut out = vec![0; rows];
     for (group, counts) in groups.into_iter().zip(counts) {
         for (act, count) in group.iter().zip(counts) {
