@@ -61,8 +61,8 @@ pub fn parse_instant(cell: &[u8]) -> Option<ParsedInstant> {
         let mut second = [b'Z'; 20];
         second[..19].copy_from_slice(start);
         let thousandths = [a, b, c].into_iter().fold(0, |n, digit| 10 * n + i64::from(digit - b'0'));
-        if let Some(us) = most_common(&second) {
-            return Some(ParsedInstant::Utc(us + thousandths * (SECOND / 1000)));
+        if let Some(seconds) = whole_seconds(&second) {
+            return Some(ParsedInstant::Utc(i64::from(seconds) * SECOND + thousandths * (SECOND / 1000)));
         }
     }
     let cell = cell.trim_ascii();
