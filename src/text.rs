@@ -485,6 +485,17 @@ impl Texts {
         names.into_iter().zip(plain).map(|(names, plain)| Map { names, plain }).collect()
     }
 
+    /// Room for the plain texts of so many bytes of canonical tables. What stays is best laid down before what comes and goes: behind it
+    /// the memory of the latter cannot be given back. Room that is not used costs nothing.
+    pub fn expect_input(&mut self, bytes: u64) {
+        // About an eighth of them is text that comes once, and about each hundredth begins one.
+        let share = |of: u64| usize::try_from(bytes / of / SHARDS as u64).unwrap_or(0).min(1 << 28);
+        for shard in &mut self.plain.shards {
+            shard.bytes.reserve_exact(share(8));
+            shard.ends.reserve_exact(share(100));
+        }
+    }
+
     /// Makes room for the plain texts still to come, were they like what came: `more` is how much of it, as a share of what was read.
     /// Growing by doubling puts every number into its table again each time.
     pub fn expect(&mut self, more: f64) {
@@ -492,8 +503,9 @@ impl Texts {
         self.plain.shards.par_iter_mut().for_each(|shard| {
             let of = |len: usize| ((len as f64 * more) as usize).min(1 << 22);
             shard.table.reserve(of(shard.ends.len()), |entry| spread(entry.0));
-            shard.ends.reserve_exact(of(shard.ends.len()));
-            shard.bytes.reserve_exact(of(shard.bytes.len()));
+            let (ends, bytes) = (of(shard.ends.len()), of(shard.bytes.len()));
+            shard.ends.reserve_exact(ends);
+            shard.bytes.reserve_exact(bytes);
         });
     }
 

@@ -119,8 +119,11 @@ fn read_in(
     let plans: Vec<Plan> = files.par_iter().map(plan).collect::<Result<_, _>>()?;
     let jobs = plans.iter().enumerate().flat_map(|(i, plan)| plan.jobs(i, &files));
     let jobs = in_company(jobs, &files, config, &mappings);
+    let mut texts = Texts::default();
+    let canonical = files.iter().filter(|found| matches!(found.as_what, Recognised::CanonicalCsv(_)));
+    texts.expect_input(canonical.map(|found| found.bytes).sum());
     let mut reading = Reading {
-        texts: Texts::default(),
+        texts,
         tables: Table::ALL.into_iter().map(|t| (t, Rows::new(t))).collect(),
         inputs: Vec::new(),
         skipped,
