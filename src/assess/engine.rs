@@ -3,7 +3,6 @@
 //! Blocks are judged in parallel and joined in order, so that neither threads nor block size show in the result. Text is
 //! gathered only for rows that become findings.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -38,7 +37,7 @@ const BLOCK: usize = 2048;
 /// How many subjects one thread judges one after the other into the same counts: several blocks, where each thread then
 /// still has many such turns.
 fn turn(subjects: usize) -> usize {
-    BLOCK * (subjects / BLOCK / rayon::current_num_threads() / 16).clamp(1, 64)
+    BLOCK * (subjects / BLOCK / rayon::current_num_threads() / 16).clamp(1, 16)
 }
 
 /// A finding and what it is ordered by.
@@ -483,7 +482,7 @@ impl<'j> Judge<'j> {
         };
         let resets = world.resets.par_chunks(turn(world.resets.len())).map(|rows| {
             let mut part = self.empty();
-            for rows in self.by_key(rows, &world.target_key).chunks(BLOCK) {
+            for rows in rows.chunks(BLOCK) {
                 let block = Resets(rows.iter().map(|&r| ResetSubject::new(world, r as usize)).collect());
                 let marks = self.block(&block, &common, &mut part);
                 self.sketch(&block, &marks, &mut part);
@@ -493,7 +492,7 @@ impl<'j> Judge<'j> {
         let credentials =
             world.settled.credential_rows.par_chunks(turn(world.settled.credential_rows.len())).map(|rows| {
                 let mut part = self.empty();
-                for rows in self.by_key(rows, &world.holder_key).chunks(BLOCK) {
+                for rows in rows.chunks(BLOCK) {
                     let subjects = rows.iter().map(|&r| CredentialSubject::new(world, r as usize)).collect();
                     self.block(&Credentials(subjects), &common, &mut part);
                 }
@@ -507,17 +506,6 @@ impl<'j> Judge<'j> {
         }
         judged.found = sorted(found);
         judged
-    }
-
-    /// Rows in the order of whom they concern, so that what is known of identities is walked through instead of jumped about in;
-    /// the rows themselves are few enough to stay near. Where subjects are kept, these are in order of appearance.
-    fn by_key<'r>(&self, rows: &'r [u32], key: &[crate::identity::Key]) -> Cow<'r, [u32]> {
-        if self.keep == Keep::Subjects {
-            return Cow::Borrowed(rows);
-        }
-        let mut rows = rows.to_vec();
-        rows.sort_unstable_by_key(|&row| (key[row as usize], row));
-        Cow::Owned(rows)
     }
 
     fn empty(&self) -> Judged {
