@@ -128,7 +128,7 @@ pub struct Register {
 struct Usual {
     /// From here on it is there for good; `i64::MAX` where that is not so simple.
     there_since: i64,
-    /// Its only stint; [`FREE`] where it has none or several.
+    /// Its only stint; [`FREE`] where it has none, [`MANY`] where it has several.
     stint: u32,
 }
 
@@ -185,7 +185,11 @@ impl Register {
             Kind::Person(range) => {
                 let stints = self.stints(id);
                 let since = stints.iter().filter(|s| s.is_open() && !s.vague).map(|s| s.start).min();
-                let stint = if stints.len() == 1 { range.start } else { FREE };
+                let stint = match stints {
+                    [] => FREE,
+                    [_] => range.start,
+                    _ => MANY,
+                };
                 Usual { there_since: since.unwrap_or(i64::MAX), stint }
             }
             Kind::Workload(row) => {
@@ -390,12 +394,19 @@ impl Register {
         self.stints(id).iter().rev().find(|s| s.covers(t))
     }
 
+    /// Does the same speak for it at any time?
+    pub fn unchanging(&self, id: IdentityId) -> bool {
+        self.usual[id as usize].stint != MANY
+    }
+
     /// The stint that speaks for a person at `t`: covering, else the last begun before, else the first; null for a
     /// workload.
     pub fn speaking(&self, id: IdentityId, t: i64) -> Option<&Stint> {
-        // The only one speaks at any time.
-        if let Some(only) = self.stints.get(self.usual[id as usize].stint as usize) {
-            return Some(only);
+        match self.usual[id as usize].stint {
+            FREE => return None,
+            MANY => {}
+            // It speaks at any time.
+            only => return Some(&self.stints[only as usize]),
         }
         let past = || self.stints(id).iter().rev().find(|s| s.start <= t);
         self.covering(id, t).or_else(past).or_else(|| self.stints(id).first())

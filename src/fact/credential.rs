@@ -1,7 +1,7 @@
 //! Facts about a credential of the inventory, judged at `as_of`.
 
 use super::reset::{Owner, SENSITIVE, days, facts, hours, known, owner_of, word};
-use super::world::Standing;
+use super::standing::Standing;
 use super::{CredentialCompute, Fact, Unit, World};
 use crate::identity::{IdentityId, Key, Known};
 use crate::table::credential;
@@ -45,9 +45,9 @@ impl<'a> CredentialSubject<'a> {
             identity,
             ambiguous: identity.is_none() && world.register.lookup(texts, name, system) == Known::Ambiguous,
             key,
-            identity_kind: standing.map_or("unknown", |s| s.kind),
-            tier: standing.and_then(|s| s.tier),
-            ended: standing.map_or((None, None), |s| s.ended),
+            identity_kind: standing.map_or("unknown", Standing::kind),
+            tier: standing.map(Standing::tier),
+            ended: standing.map_or((None, None), Standing::ended),
             owner: owner(world, row, standing),
         }
     }
@@ -65,7 +65,7 @@ impl<'a> CredentialSubject<'a> {
     }
 
     fn owner_offboarded(&self) -> Option<bool> {
-        self.world.standing[self.owner.1? as usize].ended.0
+        self.world.standing[self.owner.1? as usize].ended().0
     }
 }
 
@@ -76,7 +76,7 @@ fn owner(world: &World<'_>, row: usize, holder: Option<&Standing>) -> Owner {
     if own != EMPTY {
         return owner_of(world, own, true, c.text(credential::SYSTEM, row));
     }
-    if let Some(owner) = holder.and_then(|holder| holder.owner) {
+    if let Some(owner) = holder.and_then(Standing::owner) {
         return owner;
     }
     owner_of(world, EMPTY, c.has(credential::OWNER, row), EMPTY)

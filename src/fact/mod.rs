@@ -10,6 +10,7 @@ pub mod record;
 pub mod reset;
 pub mod revocation;
 pub mod sequence;
+pub mod standing;
 pub mod world;
 
 use std::sync::LazyLock;

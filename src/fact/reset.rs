@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use super::coverage::reaches;
 use super::revocation::Priors;
+use super::standing::Standing;
 use super::{Fact, ResetCompute, Unit, World};
 use crate::identity::{IdentityId, Key, Known, Stint};
 use crate::settle::Period;
@@ -53,30 +54,30 @@ pub struct ResetSubject<'a> {
 pub const SENSITIVE: [&str; 4] = ["emergency", "privileged", "executive", "workload"];
 
 /// The tier of an identity at `t`, the first that holds.
-pub fn tier_of(world: &World<'_>, id: IdentityId, kind: &str, t: i64) -> Option<&'static str> {
+pub fn tier_of(world: &World<'_>, id: IdentityId, kind: &str, t: i64) -> &'static str {
     tier_by(world, id, kind, world.register.speaking(id, t))
 }
 
 /// The same of an identity for which `period` speaks.
-fn tier_by(world: &World<'_>, id: IdentityId, kind: &str, period: Option<&Stint>) -> Option<&'static str> {
+fn tier_by(world: &World<'_>, id: IdentityId, kind: &str, period: Option<&Stint>) -> &'static str {
     if kind == "break-glass" {
-        return Some("emergency");
+        return "emergency";
     }
     let workload = world.workload_row(id);
     if period.is_some_and(|p| p.tier == person::PRIVILEGED)
         || workload.is_some_and(|r| world.settled.workloads.bool(workload::PRIVILEGED, r) == Some(true))
         || world.privileged[id as usize]
     {
-        return Some("privileged");
+        return "privileged";
     }
     if period.is_some_and(|p| p.tier == person::EXECUTIVE) {
-        return Some("executive");
+        return "executive";
     }
     if kind == "workload" || kind == "shared" {
-        return Some("workload");
+        return "workload";
     }
     let contractor = |p: &Stint| matches!(p.worker_type, person::CONTRACTOR | person::VENDOR);
-    Some(if period.is_some_and(contractor) { "contractor" } else { "standard" })
+    if period.is_some_and(contractor) { "contractor" } else { "standard" }
 }
 
 /// Does an owner's name resolve to a person, and to whom? Null when not reported, ambiguous, or no person is loaded.
@@ -119,7 +120,7 @@ impl<'a> ResetSubject<'a> {
             && world.register.lookup(&world.settled.texts, events.text(event::TARGET, row), system) == Known::Ambiguous;
         let standing = identity.map(|id| &world.standing[id as usize]);
         let target_kind = match standing {
-            Some(s) => s.kind,
+            Some(s) => s.kind(),
             None => word(event::KINDS, events.code(event::TARGET_KIND, row)).unwrap_or("unknown"),
         };
         let at = world.at(row);
@@ -127,13 +128,12 @@ impl<'a> ResetSubject<'a> {
         let speaks = identity.and_then(|id| world.register.speaking(id, at));
         let tier = match identity {
             _ if emergency => Some("emergency"),
-            Some(id) => tier_by(world, id, target_kind, speaks),
+            Some(id) if !world.register.unchanging(id) => Some(tier_by(world, id, target_kind, speaks)),
+            Some(_) => standing.map(Standing::tier),
             None => None,
         };
         let owner = match standing {
-            Some(s) if s.workload.is_some() && matches!(target_kind, "workload" | "shared") => {
-                s.owner.unwrap_or((None, None))
-            }
+            Some(s) if matches!(target_kind, "workload" | "shared") => s.owner().unwrap_or((None, None)),
             _ => (None, None),
         };
         ResetSubject {

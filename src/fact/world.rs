@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::coverage::Coverage;
 use super::index::{Acts, RowIndex, TextIndex, TimeIndex};
-use super::reset::{Owner, owner_of, tier_of};
+use super::standing::Standing;
 use crate::config::{Config, Policy};
 use crate::identity::{IdentityId, Key, Kind, Known, NO_KEY, Register};
 use crate::instants::Instants;
@@ -107,21 +107,6 @@ pub struct World<'a> {
     pub standing: Vec<Standing>,
 }
 
-/// What an identity is at `as_of`.
-#[derive(Clone, Copy)]
-pub struct Standing {
-    /// As [`World::kind_of`].
-    pub kind: &'static str,
-    /// As the fact `tier`.
-    pub tier: Option<&'static str>,
-    /// As [`Register::offboarded`].
-    pub ended: (Option<bool>, Option<i64>),
-    /// The row of a workload, as [`World::workload_row`].
-    pub workload: Option<u32>,
-    /// The owner that its row names: is it known, and who. Null where the row does not report one.
-    pub owner: Option<Owner>,
-}
-
 /// 0 not known, 1 false, 2 true.
 fn three(x: Option<bool>) -> u8 {
     x.map_or(0, |b| 1 + u8::from(b))
@@ -208,23 +193,8 @@ impl<'a> World<'a> {
         world.last_active = world.activity_before();
         world.resets_by_target = TimeIndex::default();
         world.coverage = coverage;
-        world.standing = (0..register.identities.len() as IdentityId)
-            .into_par_iter()
-            .map(|id| {
-                let kind = world.kind_of(id);
-                let workload = world.workload_row(id);
-                let rows = &settled.workloads;
-                Standing {
-                    kind,
-                    tier: tier_of(&world, id, kind, as_of),
-                    ended: register.offboarded(settled, id, as_of),
-                    workload: workload.map(|row| row as u32),
-                    owner: workload
-                        .filter(|row| rows.has(workload::OWNER, *row))
-                        .map(|row| owner_of(&world, rows.text(workload::OWNER, row), true, EMPTY)),
-                }
-            })
-            .collect();
+        world.standing =
+            (0..register.identities.len() as IdentityId).into_par_iter().map(|id| Standing::of(&world, id)).collect();
         world
     }
 

@@ -494,8 +494,8 @@ fn who(world: &World<'_>, key: Key) -> Option<Who> {
     Some(Who {
         aliases,
         name: texts.get(identity.name).to_owned(),
-        kind: standing.kind.to_owned(),
-        tier: standing.tier.unwrap_or_default().to_owned(),
+        kind: standing.kind().to_owned(),
+        tier: standing.tier().to_owned(),
         post,
     })
 }

@@ -271,7 +271,7 @@ fn population(work: &Work<'_>) -> Population {
         ..Population::default()
     };
     let kind = |row: usize| match world.register.identity_of(world.target_key[row]) {
-        Some(id) => world.standing[id as usize].kind,
+        Some(id) => world.standing[id as usize].kind(),
         None => {
             crate::fact::reset::word(event::KINDS, settled.events.code(event::TARGET_KIND, row)).unwrap_or("unknown")
         }
