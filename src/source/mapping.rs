@@ -89,6 +89,7 @@
 //! file had a member or header for: an export without the field is not one in which everybody's is empty.
 
 mod cell;
+mod decide;
 mod path;
 mod pattern;
 pub(super) mod quick;
@@ -105,6 +106,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::cell::{Around, Condition, Decode, From, Look, One, Part, Pick, Presence, Source, Test, hold, spelling};
+use self::decide::Deciders;
 use self::path::{Path, Start};
 use self::pattern::Pattern;
 use self::sieve::Sieve;
@@ -188,6 +190,8 @@ pub struct SourceMapping {
     sieve: Sieve,
     /// The same, with places that its paths know.
     plan: Plan,
+    /// Where records say what becomes of them that nobody wants; null where more than some places decides.
+    deciders: Option<Deciders>,
     /// What of a record it is known by.
     marks: Plan,
 }
@@ -1236,6 +1240,7 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
         reported,
         sieve: Sieve::default(),
         plan: Plan::default(),
+        deciders: None,
         marks: Plan::default(),
     };
     let of = |index: usize, action| mapping.reported.iter().position(|of| of.block == index && of.action == action);
@@ -1247,6 +1252,7 @@ fn build(id: &str, file: file::Mapping, breadth: Breadth) -> Result<SourceMappin
     let mut plan = Plan::of(&sieve);
     all_paths(&mapping).into_iter().for_each(|path| path.place(&mut plan));
     (mapping.sieve, mapping.plan) = (sieve, plan);
+    mapping.deciders = Deciders::of(&mapping);
     let mut marks = Sieve::default();
     let mut paths: Vec<&Path> = mapping.unwrap.iter().collect();
     for recogniser in &mapping.recognisers {

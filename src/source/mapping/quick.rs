@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 
 use super::cell::{Around, Condition, From, One, Part, Source, Test, plain, same_text, spelling};
+use super::decide::{self, Decided, Decision};
 use super::path::{Path, Root, Says, Step};
 use super::tape::{Kind, Record, Tape};
 use super::{Block, HABIT, IfNone, REASON_CHARS, Setting, SourceMapping};
@@ -77,6 +78,10 @@ pub(in crate::source) struct Hand {
     names: HashMap<String, Vec<usize>>,
     /// What the mapping's class says of a text.
     classes: HashMap<String, String>,
+    /// What became of records that nobody wants.
+    decided: Decided,
+    /// What the record at hand says where that is decided.
+    said: Vec<u8>,
 }
 
 /// Cells of most rows.
@@ -86,8 +91,8 @@ const MOST_NAMES: usize = 4096;
 
 /// Where a path looks.
 #[derive(Clone, Copy)]
-struct View<'q> {
-    record: Record<'q>,
+pub(super) struct View<'q> {
+    pub record: Record<'q>,
     root: u32,
     item: Option<u32>,
     nulls: &'q [String],
@@ -138,14 +143,32 @@ impl SourceMapping {
         hand: &'q mut Hand,
         setting: &'q Setting,
     ) -> Option<(usize, Quick<'q>)> {
-        let Hand { tape, names, classes, .. } = hand;
+        let Hand { tape, names, classes, decided, said, .. } = hand;
         let length = tape.lay(bytes, &self.plan)?;
         if extent == Extent::Whole && length != bytes.len() {
             return None;
         }
         let record = tape.record(&bytes[..length])?;
         let view = View { record, root: 0, item: None, nulls: &self.nulls, habit: &setting.habit, timely: Timely::No };
-        self.mapped(view, names, classes).ok().map(|quick| (length, quick))
+        self.is_bare(view).ok()?;
+        let memorable = self.deciders.as_ref().is_some_and(|deciders| deciders.said(view, said).is_some());
+        let room = decide::has_room(decided);
+        let new = match memorable.then(|| decided.entry_ref(said.as_slice())) {
+            Some(EntryRef::Occupied(known)) => {
+                let Decision { system, reason } = &*known.into_mut();
+                let (system, outcome) = (system.as_deref(), QuickOutcome::OutOfScope(Cow::Borrowed(reason.as_str())));
+                let occurred_at = self.left_out_at(view).ok()?;
+                return Some((length, Quick { system: system.map(Cow::Borrowed), outcome, occurred_at }));
+            }
+            Some(EntryRef::Vacant(new)) if room => Some(new),
+            _ => None,
+        };
+        let (quick, by_name) = self.mapped(view, names, classes).ok()?;
+        if let (Some(new), QuickOutcome::OutOfScope(reason), ByName::Yes) = (new, &quick.outcome, by_name) {
+            let system = quick.system.as_deref().map(str::to_owned);
+            new.insert(Decision { system, reason: reason.clone().into_owned() });
+        }
+        Some((length, quick))
     }
 
     /// How long the record is that `bytes` begins with, and whether [`SourceMapping::record_weight`] is not null; null where that
@@ -192,18 +215,22 @@ impl SourceMapping {
         view: View<'q>,
         names: &'q mut HashMap<String, Vec<usize>>,
         classes: &'q mut HashMap<String, String>,
-    ) -> Sure<Quick<'q>> {
-        self.is_bare(view)?;
+    ) -> Sure<(Quick<'q>, ByName)> {
         let system = match &self.system {
             Some(system) => system.told(view)?,
             None => None,
         };
-        let outcome = self.outcome_quick(view, &system, names, classes)?;
-        let occurred_at = match (&outcome, self.clock()) {
-            (QuickOutcome::OutOfScope(_), Some(clock)) => clock.told(View { timely: Timely::Yes, ..view })?,
+        let (outcome, by_name) = self.outcome_quick(view, &system, names, classes)?;
+        let occurred_at = match &outcome {
+            QuickOutcome::OutOfScope(_) => self.left_out_at(view)?,
             _ => None,
         };
-        Ok(Quick { system, outcome, occurred_at })
+        Ok((Quick { system, outcome, occurred_at }, by_name))
+    }
+
+    /// When a record happened that is left out.
+    fn left_out_at<'q>(&'q self, view: View<'q>) -> Sure<Told<'q>> {
+        self.clock().map_or(Ok(None), |clock| clock.told(View { timely: Timely::Yes, ..view }))
     }
 
     fn outcome_quick<'q>(
@@ -212,16 +239,16 @@ impl SourceMapping {
         system: &Told<'q>,
         names: &'q mut HashMap<String, Vec<usize>>,
         classes: &'q mut HashMap<String, String>,
-    ) -> Sure<QuickOutcome<'q>> {
+    ) -> Sure<(QuickOutcome<'q>, ByName)> {
         for rule in &self.out_of_scope {
             if hold(&rule.when, view)? {
-                return Ok(QuickOutcome::OutOfScope(Cow::Borrowed(&rule.reason)));
+                return Ok((QuickOutcome::OutOfScope(Cow::Borrowed(&rule.reason)), ByName::Yes));
             }
         }
         let name = match &self.name {
             Some(name) => match name.told(view)? {
                 Some(name) => Some(name),
-                None => return Ok(QuickOutcome::Reject("missing-action".to_owned())),
+                None => return Ok((QuickOutcome::Reject("missing-action".to_owned()), ByName::No)),
             },
             None => None,
         };
@@ -233,6 +260,7 @@ impl SourceMapping {
             EntryRef::Vacant(_) if full => return Err(Doubt),
             EntryRef::Vacant(new) => new.insert(self.candidates(name.as_deref())),
         };
+        let by_name = if candidates.is_empty() { ByName::Yes } else { ByName::No };
         let mut actions = [0; 8];
         let mut n = 0;
         for index in candidates {
@@ -246,7 +274,7 @@ impl SourceMapping {
         }
         let actions = &actions[..n];
         if let Some(reason) = actions.first().and_then(|first| self.actions[*first].out_of_scope.as_ref()) {
-            return Ok(QuickOutcome::OutOfScope(Cow::Borrowed(reason)));
+            return Ok((QuickOutcome::OutOfScope(Cow::Borrowed(reason)), by_name));
         }
         let mut so_far = SoFar::default();
         if !actions.is_empty() {
@@ -261,12 +289,13 @@ impl SourceMapping {
                 self.block_quick(index, Some(*action), view, system, &mut so_far)?;
             }
         }
-        Ok(match (so_far.missing, so_far.out) {
+        let outcome = match (so_far.missing, so_far.out) {
             _ if !so_far.found.rows.is_empty() => QuickOutcome::Rows(so_far.found),
             (Some(column), _) => QuickOutcome::Reject(format!("missing-{column}")),
             (None, Some(reason)) => QuickOutcome::OutOfScope(reason.into()),
             (None, None) => QuickOutcome::OutOfScope(self.class_quick(view, classes)?),
-        })
+        };
+        Ok((outcome, by_name))
     }
 
     fn class_quick<'q>(&'q self, view: View<'q>, classes: &'q mut HashMap<String, String>) -> Sure<Cow<'q, str>> {
@@ -433,6 +462,13 @@ impl SourceMapping {
     }
 }
 
+/// Whether it was decided by what stands where names and rules look, and by nothing else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ByName {
+    Yes,
+    No,
+}
+
 /// How much of the bytes a record has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) enum Extent {
@@ -453,7 +489,7 @@ struct SoFar<'q> {
 impl Path {
     /// Where a path of keys leads that meets nothing but objects; null where it has to be looked at more closely.
     #[inline]
-    fn straight(&self, view: View<'_>) -> Option<Option<u32>> {
+    pub(super) fn straight(&self, view: View<'_>) -> Option<Option<u32>> {
         if let Some(places) = self.places.get()
             && view.record.is_placed()
         {
@@ -621,6 +657,11 @@ impl<'q> View<'q> {
             return None;
         }
         Some(text)
+    }
+
+    /// Whether a text or number that stands there says anything.
+    pub(super) fn says(&self, at: u32) -> bool {
+        self.text_of(at, &[]).is_some()
     }
 
     /// Texts that a path leads to, each given to `f`.

@@ -486,9 +486,9 @@ impl Reading<'_> {
                 Some(close + 1)
             }
             b'{' | b'[' => self.structure::<KEPT>(at, member, way, deeper),
-            b't' => self.word::<KEPT>(at, member, way, (b"true", Kind::True)),
-            b'f' => self.word::<KEPT>(at, member, way, (b"false", Kind::False)),
-            b'n' => self.word::<KEPT>(at, member, way, (b"null", Kind::Null)),
+            b't' => self.word::<KEPT, _>(at, member, way, (b"true", Kind::True)),
+            b'f' => self.word::<KEPT, _>(at, member, way, (b"false", Kind::False)),
+            b'n' => self.word::<KEPT, _>(at, member, way, (b"null", Kind::Null)),
             _ => {
                 let (end, plain) = number_end(bytes, at)?;
                 if KEPT {
@@ -538,18 +538,18 @@ impl Reading<'_> {
         }
     }
 
-    fn word<const KEPT: bool>(
+    fn word<const KEPT: bool, const N: usize>(
         &mut self,
         at: usize,
         member: Member,
         way: Way,
-        (word, kind): (&[u8], Kind),
+        (word, kind): (&[u8; N], Kind),
     ) -> Option<usize> {
-        let end = at + word.len();
+        let end = at + N;
         if KEPT {
             self.keep(kind, member, (at, end), way);
         }
-        (self.bytes.get(at..end)? == word).then_some(end)
+        (self.bytes.get(at..)?.first_chunk::<N>()? == word).then_some(end)
     }
 
     #[inline(always)]
