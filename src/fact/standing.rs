@@ -23,23 +23,9 @@ pub struct Standing {
     owner: u32,
     kind: u8,
     tier: u8,
-    offboarded: Three,
-    owner_known: Owned,
-}
-
-#[derive(Clone, Copy)]
-enum Three {
-    Unknown,
-    No,
-    Yes,
-}
-
-#[derive(Clone, Copy)]
-enum Owned {
-    NotReported,
-    NotTold,
-    Unknown,
-    Known,
+    offboarded: Option<bool>,
+    /// Null where it is no workload, or its row does not report an owner.
+    owner_known: Option<Option<bool>>,
 }
 
 impl Standing {
@@ -61,17 +47,8 @@ impl Standing {
             owner: owner.and_then(|owner| owner.1).unwrap_or(NONE),
             kind: place(&KINDS, kind),
             tier: place(&TIERS, tier),
-            offboarded: match offboarded {
-                None => Three::Unknown,
-                Some(false) => Three::No,
-                Some(true) => Three::Yes,
-            },
-            owner_known: match owner {
-                None => Owned::NotReported,
-                Some((None, _)) => Owned::NotTold,
-                Some((Some(false), _)) => Owned::Unknown,
-                Some((Some(true), _)) => Owned::Known,
-            },
+            offboarded,
+            owner_known: owner.map(|owner| owner.0),
         }
     }
 
@@ -87,22 +64,11 @@ impl Standing {
 
     /// As [`crate::identity::Register::offboarded`].
     pub fn ended(&self) -> (Option<bool>, Option<i64>) {
-        let offboarded = match self.offboarded {
-            Three::Unknown => None,
-            Three::No => Some(false),
-            Three::Yes => Some(true),
-        };
-        (offboarded, (self.end != NULL).then_some(self.end))
+        (self.offboarded, (self.end != NULL).then_some(self.end))
     }
 
     /// The owner that its row names: is it known, and who. Null where it is no workload, or its row does not report one.
     pub fn owner(&self) -> Option<Owner> {
-        let known = match self.owner_known {
-            Owned::NotReported => return None,
-            Owned::NotTold => None,
-            Owned::Unknown => Some(false),
-            Owned::Known => Some(true),
-        };
-        Some((known, (self.owner != NONE).then_some(self.owner)))
+        Some((self.owner_known?, (self.owner != NONE).then_some(self.owner)))
     }
 }

@@ -12,16 +12,10 @@ use smol_str::SmolStr;
 /// Fact → value, keys sorted and each once; null is "not reported".
 ///
 /// All findings of a check have the same facts, so that they share the names: there may be a million of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     names: Arc<[SmolStr]>,
     values: Box<[Value]>,
-}
-
-impl Default for Evidence {
-    fn default() -> Evidence {
-        Evidence { names: [].into(), values: [].into() }
-    }
 }
 
 impl Evidence {
@@ -44,12 +38,6 @@ impl Evidence {
     /// The same, to change the values.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
         self.names.iter().map(SmolStr::as_str).zip(&mut self.values)
-    }
-}
-
-impl PartialEq for Evidence {
-    fn eq(&self, other: &Evidence) -> bool {
-        self.names == other.names && self.values == other.values
     }
 }
 

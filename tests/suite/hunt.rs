@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use rayon::prelude::*;
 use regrant::config::Config;
@@ -27,14 +28,7 @@ fn run(pattern: &Pattern, case: &Case, reversed: &dyn Fn(&str) -> String) -> Res
         fs::write(folder.path().join(format!("{n}-{table}.csv")), reversed(text)).expect("a writable folder");
     }
     let config = Config::parse(case.config.as_deref().unwrap_or_default(), &folder.path().join("regrant.toml"));
-    let request = Request {
-        paths: vec![folder.path().to_owned()],
-        config: config.map_err(|e| e.to_string())?,
-        as_of: default_as_of(),
-        mappings: Vec::new(),
-        clocks: Clocks::AsWritten,
-        input_hash: InputHash::Sha256,
-    };
+    let request = of_folder(folder.path(), config.map_err(|e| e.to_string())?, default_as_of());
     let nobody: Progress = Arc::new(|_, _| {});
     let found = hunt::find(&request, &nobody).map_err(|e| e.to_string())?;
     if let Some(input) = found.inputs.iter().find(|input| input.rejected > 0) {
@@ -206,6 +200,18 @@ fn no_history_is_asked_of_a_field_that_has_none() {
     }
 }
 
+/// A hunt through a folder with the shipped patterns, clocks as they are written.
+fn of_folder(folder: &Path, config: Config, as_of: i64) -> Request {
+    Request {
+        paths: vec![folder.to_owned()],
+        config,
+        as_of,
+        mappings: Vec::new(),
+        clocks: Clocks::AsWritten,
+        input_hash: InputHash::Sha256,
+    }
+}
+
 /// Three months of the sample, laid down and followed once for all tests that look at it.
 fn sample() -> &'static (tempfile::TempDir, hunt::Found) {
     static SAMPLE: std::sync::OnceLock<(tempfile::TempDir, hunt::Found)> = std::sync::OnceLock::new();
@@ -219,14 +225,7 @@ fn hunted(files: Vec<(&'static str, Vec<u8>)>) -> (tempfile::TempDir, hunt::Foun
         fs::create_dir_all(path.parent().expect("inside the folder")).expect("a subfolder");
         fs::write(path, content).expect("a file");
     }
-    let request = Request {
-        paths: vec![folder.path().to_owned()],
-        config: Config::default(),
-        as_of: hunt::sample::AS_OF,
-        mappings: Vec::new(),
-        clocks: Clocks::AsWritten,
-        input_hash: InputHash::Sha256,
-    };
+    let request = of_folder(folder.path(), Config::default(), hunt::sample::AS_OF);
     let nobody: Progress = Arc::new(|_, _| {});
     let found = hunt::find(&request, &nobody).unwrap_or_else(|e| panic!("{e}"));
     (folder, found)
@@ -310,14 +309,7 @@ fn text_of_logs_stays_text_in_a_hunt() {
         events.push_str(&format!("e{n},2026-03-02T09:0{n}:00Z,{evil},{action},{evil},{by},@x,+1\n"));
     }
     fs::write(folder.path().join("event.csv"), events).expect("a file");
-    let request = Request {
-        paths: vec![folder.path().to_owned()],
-        config: Config::default(),
-        as_of: default_as_of(),
-        mappings: Vec::new(),
-        clocks: Clocks::AsWritten,
-        input_hash: InputHash::Sha256,
-    };
+    let request = of_folder(folder.path(), Config::default(), default_as_of());
     let nobody: Progress = Arc::new(|_, _| {});
     let found = hunt::find(&request, &nobody).unwrap_or_else(|e| panic!("{e}"));
     let pivots = Pivots { values: vec![("executor".to_owned(), "=cmd()".to_owned())], ..Pivots::default() };
@@ -785,14 +777,7 @@ fn a_busy_executor_is_followed_the_same_on_any_number_of_threads() {
         events.push_str(&format!("e{n},{at},okta,{action},{target},{by},192.0.2.{},{outcome},+1{}\n", n % 2, n % 5));
     }
     fs::write(folder.path().join("event.csv"), events).expect("a file");
-    let request = || Request {
-        paths: vec![folder.path().to_owned()],
-        config: Config::default(),
-        as_of: default_as_of(),
-        mappings: Vec::new(),
-        clocks: Clocks::AsWritten,
-        input_hash: InputHash::Sha256,
-    };
+    let request = || of_folder(folder.path(), Config::default(), default_as_of());
     let nobody: Progress = Arc::new(|_, _| {});
     let find = || {
         let found = hunt::find(&request(), &nobody).unwrap_or_else(|e| panic!("{e}"));

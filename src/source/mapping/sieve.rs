@@ -154,11 +154,11 @@ impl<'de, 's> Visitor<'de> for Key<'s> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::path::Path;
     use super::*;
 
-    fn sieve(paths: &[&str]) -> Sieve {
+    pub(in super::super) fn sieve(paths: &[&str]) -> Sieve {
         let mut sieve = Sieve::default();
         for path in paths {
             Path::parse(path).expect("a path").sieve(&mut sieve);

@@ -705,16 +705,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::super::path::Path;
+    use super::super::sieve::tests::sieve;
     use super::*;
-
-    fn sieve(paths: &[&str]) -> Sieve {
-        let mut sieve = Sieve::default();
-        for path in paths {
-            Path::parse(path).expect("a path").sieve(&mut sieve);
-        }
-        sieve
-    }
 
     fn built(record: Record<'_>, at: u32) -> Value {
         match record.kind(at) {
