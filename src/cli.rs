@@ -17,129 +17,163 @@ use crate::time::{self, ParsedInstant};
 
 const EXAMPLES: &str = "\
 Examples:
-  regrant demo                                    an invented organisation, audited
-  regrant audit exports/                          every log, roster and inventory in a folder
-  regrant audit exports/ -c regrant.toml -o q3    with a period, a policy and waivers
-  regrant explain retroactive-approval            what a check finds, and why it matters
-  regrant list sources                            what can be read
+  regrant demo                                 an invented organisation, audited
+  regrant audit exports/                       every log and roster in a folder
+  regrant audit exports/ -c regrant.toml       with a period, policy and waivers
+  regrant hunt exports/                        incidents, and what to cut off
+  regrant explain retroactive-approval         what a check finds, and why
+  regrant list sources                         what can be read
 
 Exit codes:
   0   ran, and nothing open is at or above --fail-on
   1   could not run        2   wrong usage
   3   too many records of an input were rejected (the report is written)
-  4   publish: the report is published, but the metrics file or the hook failed
+  4   publish: published, but the metrics file or the hook failed
   10  something open is at or above --fail-on
   11  --require-conclusive, and a check cannot conclude
-  12  verify: something is not as it was written; replay: an output is not the same";
+  12  verify: something is not as it was written; replay: an output differs
+Of several the first of 1, 2, 3, 10, 11.";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
   regrant audit exports/
   regrant audit exports/ -c regrant.toml -o reports/2026-q3
-  regrant audit okta.json hr.csv --since 2026-07-01 --until 2026-10-01 --as-of 2026-10-05
-  regrant audit exports/ -c regrant.toml --fail-on high -q      in a pipeline
-  regrant audit exports/ --identity ann@corp.example            one person, everything known
+  regrant audit okta.json hr.csv --since 2026-07-01 --until 2026-10-01
+  regrant audit exports/ -c regrant.toml --fail-on high -q   in a pipeline
+  regrant audit exports/ --identity ann@corp.example         one person
 
-Without -c no config is read, not even one that lies in the folder. The report goes to
-regrant-report/ unless -o names another folder; an older report there is replaced as a whole.";
+Without -c no config is read, not even one that lies in the folder. The report
+goes to regrant-report/ unless -o names another folder; an older report there
+is replaced as a whole. Exit codes: `regrant --help`.";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  regrant demo                 open regrant-demo/report/index.html afterwards
+  regrant demo --hunt          open regrant-demo/hunt/hunt.html afterwards
+  regrant demo -o /tmp/try";
 
 const HUNT_EXAMPLES: &str = "\
 Examples:
-  regrant hunt exports/                                       rank incidents
-  regrant hunt exports/ --identity tobias.a@corp.example      expand around one account
-  regrant hunt exports/ --ip 203.0.113.9 --since 2026-09-08   and one address, from a day on
+  regrant hunt exports/                                     rank incidents
+  regrant hunt exports/ --identity tobias.a@corp.example    around one account
+  regrant hunt exports/ --ip 203.0.113.9 --since 2026-09-08
   regrant hunt --case regrant-hunt --executor dee@corp.example -o by-dee
-                                                              look again, without the exports
+                              look again, without the exports, in a second
 
-hunt.html says what happened and what cannot be seen; timeline.csv and .jsonl are in Timesketch's form;
-blast-list.csv and containment.csv are for whoever cuts access off. Nothing found is worth as much as
-what the page says was looked at.";
+hunt.html says what happened and what cannot be seen; timeline.csv and .jsonl
+are in Timesketch's form; blast-list.csv and containment.csv are for whoever
+cuts access off. Nothing found is worth as much as what the page says was
+looked at.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
-  regrant explain retroactive-approval
-  regrant explain full-stack-reset                             a pattern of a hunt
+  regrant explain retroactive-approval                  a check
+  regrant explain full-stack-reset                      a pattern of a hunt
   regrant explain 3f9c2a7d11e0b845 --report regrant-report";
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
   regrant publish exports/ -c regrant.toml --site /srv/www/regrant
-  regrant publish -c regrant.toml --site site --keep 30d,12m --fail-on new:high -q
-  regrant publish -c regrant.toml --site site --metrics /var/lib/node_exporter/regrant.prom
+  regrant publish -c regrant.toml --site site --keep 30d,12m -q
+  regrant publish -c regrant.toml --site site --fail-on new:high
+  regrant publish -c regrant.toml --site site --metrics /var/lib/regrant.prom
 
-Serve SITE/current: it is exchanged by one rename, so that a reader never sees half a report and a
-run that fails or is killed leaves the site as it was. Without PATH the folder of the config is read.
+Serve SITE/current: it is exchanged by one rename, so that a reader never sees
+half a report and a run that fails or is killed leaves the site as it was.
+Without PATH the folder of the config is read.
 
-Exit codes are those of an audit, and 4 when the report is published but the metrics file could not
-be written or the hook failed.";
+Exit codes are those of an audit (`regrant --help`), and 4 when the report is
+published but the metrics file could not be written or the hook failed.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   regrant replay reports/2026-q3 --inputs exports/
-  regrant replay site/runs/2026-10-05T000000Z-1a2b3c4d --inputs archive/2026-10-05
+  regrant replay site/runs/2026-10-05T000000Z-1a2b3c4d --inputs archive/october
 
-Exit code 12 when an output is not the same; it is said which, and why where that can be told.";
+Exit code 12 when an output is not the same; it is said which, and why where
+that can be told.";
 
 const SAMPLE_EXAMPLES: &str = "\
 Examples:
-  regrant sample regrant-report --check missing-approval --size 25 --seed 2026-q3
-  regrant sample regrant-report --check missing-approval --size 60 --seed 7 -o workpaper.csv";
+  regrant sample regrant-report --check missing-approval --seed 2026-q3
+  regrant sample regrant-report --check missing-approval --size 60 --seed 7 \\
+          -o workpaper.csv";
 
 const DIFF_EXAMPLES: &str = "\
 Examples:
   regrant diff reports/2026-q2 reports/2026-q3
-  regrant diff site/runs/2026-10-04T000000Z-1c9a0f63 site/current/latest --format md
+  regrant diff reports/2026-q2 reports/2026-q3 --format md -o changes.md
+  regrant diff site/runs/2026-10-04T000000Z-1c9a0f63 site/current/latest
 
-A finding is fixed only where its subject is judged again and passes. What left the population, or
-can no longer be judged, is counted apart.";
+A finding is fixed only where its subject is judged again and passes. What left
+the population, or can no longer be judged, is counted apart.";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   regrant verify reports/2026-q3
   regrant verify reports/2026-q3 --inputs exports/ --signer audit.pub
 
-Exit code 12 when a file was altered, is missing or was added, or the signature is not what was asked
-for. Without a signature only accident is found: who can alter a file can write a manifest too.";
+Exit code 12 when a file was altered, is missing or was added, or the signature
+is not what was asked for. Without a signature only accident is found: who can
+alter a file can write a manifest too.";
 
 const RENDER_EXAMPLES: &str = "\
 Examples:
-  regrant render regrant-report --format xlsx                   beside what is there
+  regrant render regrant-report --format xlsx        beside what is there
   regrant render regrant-report --format sarif,ocsf -o for-siem
-  regrant render regrant-report --view executive                the same formats again
+  regrant render regrant-report --view executive     the same formats again
 
-Every file of the report is held against its manifest first. What is written is what an audit
-of the same inputs with these formats would have written.";
+Every file of the report is held against its manifest first. What is written is
+what an audit of the same inputs with these formats would have written.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  regrant list checks
+  regrant list checks -c regrant.toml          with those that the config names
+  regrant list sources --mappings our-mappings";
 
 const LINT_EXAMPLES: &str = "\
 Examples:
   regrant lint -c regrant.toml --mappings our-mappings
   regrant lint --mappings our-mappings --sample exports/desk.json
 
-The sample shows how full each column is, event names and values that found no place, and what could
-be concluded.";
+The sample shows how full each column is, event names and values that found no
+place, and what could be concluded.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  regrant plan exports/
+  regrant plan exports/ -c regrant.toml -o plan.txt";
 
 const MAP_EXAMPLES: &str = "\
 Examples:
-  regrant map exports/leavers.csv                  shows and writes regrant-mappings/sources/leavers.toml
+  regrant map exports/leavers.csv      to regrant-mappings/sources/leavers.toml
   regrant audit exports/ --mappings regrant-mappings
 
-The proposal goes by names of columns and shapes of values. Correct it, and try it with
-`regrant lint --sample`.";
+The proposal goes by names of columns and shapes of values. Correct it, and try
+it with `regrant lint --sample`.";
 
 const FACTS_EXAMPLES: &str = "\
 Examples:
   regrant facts exports/ -c regrant.toml -o lake/2026-q3.parquet
-  regrant list facts                                            what its columns are
+  regrant list facts                                   what its columns are
 
-Exit code 3 when too many records of an input were rejected; the table is written.";
+Exit code 3 when too many records of an input were rejected; the table is
+written.";
 
 const SQL_EXAMPLES: &str = "\
 Examples:
-  regrant sql --dialect duckdb -c regrant.toml > verdicts.sql
-  duckdb lake.db -c \"CREATE VIEW facts AS FROM 'lake/*.parquet'\" -c \".read verdicts.sql\" \\
+  regrant sql --dialect duckdb -c regrant.toml -o verdicts.sql
+  duckdb lake.db -c \"CREATE VIEW facts AS FROM 'lake/*.parquet'\" \\
+         -c \".read verdicts.sql\" \\
          -c \"FROM regrant_populations ORDER BY as_of, place\"
 
-The script makes the views regrant_verdicts, regrant_findings and regrant_populations.";
+The script makes the views regrant_verdicts, regrant_findings and
+regrant_populations.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Example:
+  regrant completions bash > ~/.local/share/bash-completion/completions/regrant";
 
 /// Audits credential resets: for every reset, whether it should have happened.
 #[derive(Debug, Parser)]
@@ -165,7 +199,7 @@ pub enum Verb {
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(Box<Audit>),
     /// Audit the sample data that comes with the program
-    #[command(after_help = "Example:\n  regrant demo && open regrant-demo/report/index.html")]
+    #[command(after_help = DEMO_EXAMPLES)]
     Demo(Demo),
     /// Audit, add the report to a site of reports, and say what changed: for schedulers
     #[command(after_help = PUBLISH_EXAMPLES)]
@@ -192,13 +226,13 @@ pub enum Verb {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// List what there is: checks, facts, sources, frameworks, formats or patterns
-    #[command(after_help = "Examples:\n  regrant list checks\n  regrant list sources --mappings our-mappings")]
+    #[command(after_help = LIST_EXAMPLES)]
     List(List),
     /// Check a config and mapping folders; with --sample what a mapping makes of a file
     #[command(after_help = LINT_EXAMPLES)]
     Lint(Lint),
     /// What these inputs let be concluded, and which further export would answer most of the rest
-    #[command(after_help = "Example:\n  regrant plan exports/")]
+    #[command(after_help = PLAN_EXAMPLES)]
     Plan(Plan),
     /// Write the facts of every subject as a table for DuckDB, Spark, ClickHouse and other engines
     #[command(after_help = FACTS_EXAMPLES)]
@@ -210,11 +244,14 @@ pub enum Verb {
     #[command(after_help = MAP_EXAMPLES)]
     Map(Map),
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  regrant completions bash > ~/.local/share/bash-completion/completions/regrant")]
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),
     /// Print the manual page
     #[command(after_help = "Example:\n  regrant man | man -l -")]
     Man,
+    /// Print the version, and the commit where the build was told
+    #[command(hide = true)]
+    Version,
 }
 
 /// `audit`.
@@ -291,7 +328,7 @@ pub struct Hunt {
     /// Print one line and no progress
     #[arg(short, long)]
     pub quiet: bool,
-    /// Show progress
+    /// Show progress on standard error; auto: when that is a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub progress: Show,
 }
@@ -398,12 +435,28 @@ pub struct House {
 /// `demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Where the sample data (input/) and its report (report/) go
-    #[arg(value_name = "DIR", default_value = "regrant-demo", value_hint = ValueHint::DirPath)]
-    pub folder: PathBuf,
+    /// The same as --output
+    #[arg(value_name = "DIR", conflicts_with = "output", value_hint = ValueHint::DirPath)]
+    pub folder: Option<PathBuf>,
+    /// Folder for the sample data (input/) and what is made of it (report/ or hunt/) [default: regrant-demo]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
     /// Three months of three thousand people with three incidents in them, hunted through instead of audited
     #[arg(long)]
     pub hunt: bool,
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// Print one line and no hints
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl Demo {
+    /// Where everything goes.
+    pub fn place(&self) -> PathBuf {
+        self.output.clone().or_else(|| self.folder.clone()).unwrap_or_else(|| PathBuf::from("regrant-demo"))
+    }
 }
 
 /// `publish`.
@@ -471,6 +524,12 @@ pub struct Replay {
     /// The baseline that took part [default: looked for beside the report]
     #[arg(long, value_name = "REPORTDIR", value_hint = ValueHint::DirPath)]
     pub baseline: Option<PathBuf>,
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// Print only what is not the same
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `sample`.
@@ -505,6 +564,9 @@ pub struct Diff {
     /// How to print it
     #[arg(long, value_name = "HOW", default_value = "text")]
     pub format: DiffFormat,
+    /// File to write instead of printing
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
 }
 
 /// How `diff` prints.
@@ -532,6 +594,9 @@ pub struct Verify {
     /// Public key, authorized_keys or allowed_signers file with the Ed25519 key that the report must be signed with
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub signer: Option<PathBuf>,
+    /// Print only what is not as it was written
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `render`.
@@ -574,9 +639,9 @@ pub struct Explain {
 pub struct List {
     /// What to list
     pub what: Listed,
-    /// Folder of further sources, checks and frameworks; repeatable
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub mappings: Vec<PathBuf>,
+    /// Config, mappings.
+    #[command(flatten)]
+    pub house: House,
 }
 
 /// What can be listed.
@@ -616,6 +681,19 @@ pub struct Plan {
     /// Config, mappings.
     #[command(flatten)]
     pub house: House,
+    /// File to write instead of printing
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Take the data as known up to this instant (RFC 3339, or a date: midnight in the config's zone)
+    /// [default: the config's, else now]
+    #[arg(long, value_name = "T")]
+    pub as_of: Option<At>,
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// Show progress on standard error; auto: when that is a terminal
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub progress: Show,
 }
 
 /// `facts`.
@@ -663,6 +741,9 @@ pub struct Sql {
     /// Config, mappings.
     #[command(flatten)]
     pub house: House,
+    /// File to write instead of printing
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
     /// Table or view of facts; dots part catalogue, schema and name
     #[arg(long, value_name = "NAME", default_value = "facts", value_parser = table_name)]
     pub table: String,
@@ -905,6 +986,49 @@ mod tests {
             for argument in verb.get_arguments() {
                 assert!(argument.get_help().is_some(), "{} {} says nothing", verb.get_name(), argument.get_id());
             }
+            // A terminal of 80 columns breaks what is longer in the middle of an example.
+            let examples = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let told = !verb.get_arguments().any(|a| !matches!(a.get_id().as_str(), "help" | "version"));
+            assert!(told || examples.contains("regrant "), "{} has no example", verb.get_name());
+            for line in examples.lines().chain(EXAMPLES.lines()) {
+                assert!(line.chars().count() <= 80, "{}: {line}", verb.get_name());
+            }
+        }
+    }
+
+    /// What is called the same means the same, and whoever learnt it at one verb finds it at the next.
+    #[test]
+    fn options_are_spelled_alike_everywhere() {
+        let mut command = Cli::command();
+        command.build();
+        let mut short: std::collections::BTreeMap<char, String> = std::collections::BTreeMap::new();
+        let mut examples = 0;
+        for verb in command.get_subcommands() {
+            for argument in verb.get_arguments() {
+                if let (Some(letter), Some(long)) = (argument.get_short(), argument.get_long()) {
+                    let known = short.entry(letter).or_insert_with(|| long.to_owned());
+                    assert_eq!(known, long, "-{letter} of {}", verb.get_name());
+                }
+            }
+            let has = |id: &str| verb.get_arguments().any(|argument| argument.get_id() == id);
+            // Whatever reads exports can be told by which config, as of when and on how many threads.
+            let reads = has("paths");
+            assert!(!reads || has("config") && has("as_of") && has("threads"), "{}", verb.get_name());
+            assert!(!has("mappings") || has("config"), "{} takes mappings but no config", verb.get_name());
+            // Examples that cannot be typed are worse than none.
+            let text = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in text.replace("\\\n", "").lines().filter(|line| line.starts_with("  regrant ")) {
+                let words = line.trim().split("   ").next().unwrap_or_default();
+                let words = words.split(['>', '|']).next().unwrap_or_default().split_whitespace();
+                let parsed = Cli::try_parse_from(words).map(|_| ());
+                assert!(parsed.is_ok(), "{}: {line}: {}", verb.get_name(), parsed.unwrap_err());
+                examples += 1;
+            }
+        }
+        assert!(examples > 30, "{examples}");
+        for verb in ["demo", "audit", "hunt", "plan", "facts", "sql", "diff", "render", "sample", "map"] {
+            let verb = command.find_subcommand(verb).expect("a verb of ours");
+            assert!(verb.get_arguments().any(|argument| argument.get_short() == Some('o')), "{} -o", verb.get_name());
         }
     }
 

@@ -2,16 +2,25 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use regrant::cli::{Cli, Show, Verb};
 use regrant::run::Progress;
 use regrant::verbs::{self, Said, VerbError, layout};
 
+/// The version, and the commit where it is known: `REGRANT_COMMIT` when this file was compiled, else what a source archive was
+/// given along (see `build.rs`). Only this line has it: reports name the version, so that two builds of it write the same bytes.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let known =
+        option_env!("REGRANT_COMMIT").or(option_env!("REGRANT_SOURCE_COMMIT")).filter(|commit| !commit.is_empty());
+    format!("{} (commit {})", env!("CARGO_PKG_VERSION"), known.unwrap_or("unknown"))
+});
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().version(VERSION.as_str()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     #[allow(clippy::disallowed_methods, reason = "the one look at the clock: what as_of falls back to")]
     let started = chrono::Utc::now().timestamp() * regrant::time::SECOND;
     // Results go out whole; a reader such as `head` that leaves early takes nothing from what was written to disk.
@@ -62,16 +71,28 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
             bar.finish_and_clear();
             result
         }
-        Verb::Replay(args) => verbs::replay::replay(&args, &progress(Show::Never).1),
+        Verb::Replay(args) => {
+            threads(args.threads)?;
+            verbs::replay::replay(&args, &progress(Show::Never).1)
+        }
         Verb::Sample(args) => said(verbs::draw::draw_sample(&args)),
-        Verb::Demo(args) => verbs::demo::demo(&args, started, &progress(Show::Never).1),
+        Verb::Demo(args) => {
+            threads(args.threads)?;
+            verbs::demo::demo(&args, started, &progress(Show::Never).1)
+        }
         Verb::Diff(args) => said(verbs::diff::diff(&args)),
         Verb::Verify(args) => verbs::verify::verify(&args),
         Verb::Render(args) => verbs::render::render(&args),
         Verb::Explain(args) => said(verbs::explain::explain(&args)),
         Verb::List(args) => said(verbs::list::list(&args)),
         Verb::Lint(args) => said(verbs::lint::lint(&args, started)),
-        Verb::Plan(args) => said(verbs::plan::plan(&args, started, &progress(Show::Auto).1)),
+        Verb::Plan(args) => {
+            threads(args.threads)?;
+            let (bar, progress) = progress(args.progress);
+            let result = verbs::plan::plan(&args, started, &progress);
+            bar.finish_and_clear();
+            said(result)
+        }
         Verb::Facts(args) => {
             threads(args.threads)?;
             let (bar, progress) = progress(if args.quiet { Show::Never } else { args.progress });
@@ -81,6 +102,7 @@ fn run(cli: Cli, started: i64) -> Result<Said, String> {
         }
         Verb::Sql(args) => said(verbs::sql::sql(&args, started)),
         Verb::Map(args) => said(verbs::map::map(&args)),
+        Verb::Version => Ok(Said::plain(format!("regrant {}\n", VERSION.as_str()))),
         Verb::Completions(args) => {
             // Into memory first: the generators panic when nobody reads on.
             let mut script = Vec::new();

@@ -3,22 +3,25 @@
 //! What OCSF has an attribute for stands there; the action in the model's words, the system and what has no attribute stand
 //! under `unmapped.regrant`. What tickets say and silences are no events of a log and are not written.
 
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::events::{Event, Field, Trail};
+use super::output::BLOCK;
 use crate::table::event;
 use crate::time::format_instant;
 
 /// Events by their positions in the trail, one a line.
-pub fn ocsf_events(trail: &Trail, positions: impl Iterator<Item = u32>, version: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    for i in positions {
-        if let Some(value) = one(trail, i, version) {
+pub fn ocsf_events(trail: &Trail, positions: &[u32], version: &str) -> Vec<u8> {
+    let block = |positions: &[u32]| {
+        let mut out = Vec::new();
+        for value in positions.iter().filter_map(|&i| one(trail, i, version)) {
             out.extend(value.to_string().into_bytes());
             out.push(b'\n');
         }
-    }
-    out
+        out
+    };
+    positions.par_chunks(BLOCK).map(block).collect::<Vec<_>>().concat()
 }
 
 /// Class, activity and its caption; what Account Change has no activity for is its "Other", named by the action.

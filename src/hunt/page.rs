@@ -10,7 +10,7 @@ use tera::{Context, Tera};
 use super::incident::{INCIDENT, Reason};
 use super::limits::{self, KINDS, Limit, Together};
 use super::output::headline;
-use super::report::{Hunt, Incident};
+use super::report::{Hunt, Incident, Person};
 use super::story::{Cut, Line, Touched};
 use crate::render::chart::{self, Branch, ChartError, Ink, Room};
 use crate::render::html::words::{Clock, When, count, number, visible, visible_cut};
@@ -24,6 +24,11 @@ const CELL: usize = 120;
 const LABEL: usize = 56;
 /// Lines of a graph that are drawn; the table has all.
 const DRAWN: usize = 60;
+/// Lines of the table beside the graph; hunt.json has all.
+const DESCENT: usize = 400;
+/// Identities whose access was changed, and things to cut off a step, that are shown. Around a desk account there are tens of
+/// thousands: whoever works through those takes the data files, and a page with all of them does not open.
+const ROWS: usize = 200;
 /// Rows of one blast list that are shown.
 const TOUCHED: usize = 60;
 /// Lines of what cannot be seen around one incident that are shown.
@@ -72,12 +77,14 @@ struct Card {
     reasons: Vec<Why>,
     attack: Vec<String>,
     people: Vec<Vec<String>>,
+    people_line: String,
     executors: String,
     cuts: Vec<Step>,
     wide: String,
     narrow: String,
     drawn: String,
     descent: Vec<Vec<String>>,
+    descent_line: String,
     story: Vec<Told>,
     story_line: String,
     blast: Vec<Vec<String>>,
@@ -100,6 +107,7 @@ struct Why {
 struct Step {
     title: String,
     rows: Vec<Vec<String>>,
+    line: String,
 }
 
 #[derive(Serialize)]
@@ -390,10 +398,11 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
     let blast = touched(&incident.blast, Shared::Trace, clock);
     let desk = touched(&incident.blast, Shared::Executor, clock);
     let (unseen, unseen_line) = near(&incident.unseen, clock);
-    let more = |rows: usize| match rows.saturating_sub(TOUCHED) {
-        0 => String::new(),
-        n => format!("{} more stand in blast-list.csv.", number(n as u64)),
-    };
+    // Who weighs more stands first where not all are shown.
+    let mut people: Vec<&Person> = incident.people.iter().collect();
+    if people.len() > ROWS {
+        people.sort_by_key(|person| person.tier.is_empty());
+    }
     Ok(Card {
         id: incident.id.clone(),
         standing: match incident.standing.as_str() {
@@ -408,43 +417,60 @@ fn card(incident: &Incident, clock: Clock) -> Result<Card, ChartError> {
         last: clock.when(&incident.last_at),
         reasons: incident.reasons.iter().map(|reason| why(reason, clock)).collect(),
         attack: incident.attack.iter().map(|t| cell(t)).collect(),
-        people: incident
-            .people
-            .iter()
+        people_line: more(people.len(), ROWS, "hunt.json"),
+        people: people
+            .into_iter()
+            .take(ROWS)
             .map(|p| vec![cell(&p.identity), cell(&p.name), cell(&p.post), cell(&p.tier)])
             .collect(),
         executors: incident.executors.iter().map(|e| cell(e)).collect::<Vec<_>>().join(", "),
         cuts: steps(&incident.containment, clock),
         wide: if branches.is_empty() { String::new() } else { chart::tree(&branches, Room::Wide, &said)? },
         narrow: if branches.is_empty() { String::new() } else { chart::tree(&branches, Room::Narrow, &said)? },
-        drawn: match incident.lineage.len().saturating_sub(DRAWN) {
-            0 => String::new(),
-            n => format!("{} more stand in the table.", number(n as u64)),
+        drawn: match incident.lineage.len() {
+            n if n > DESCENT => more(n, DRAWN, "hunt.json"),
+            n => more(n, DRAWN, "the table"),
         },
+        descent_line: more(incident.lineage.len(), DESCENT, "hunt.json"),
         descent: incident
             .lineage
             .iter()
+            .take(DESCENT)
             .map(|d| {
                 let by = cell(if d.by.is_empty() { "–" } else { &d.by });
                 vec![by, cell(&d.label), cell(&d.kind), in_words(clock, &cell(&d.note))]
             })
             .collect(),
         story: incident.story.iter().map(|line| told(line, clock)).collect(),
-        story_line: match incident.more_lines {
-            0 => String::new(),
-            n => format!("{} more stand in timeline.csv.", number(n)),
+        story_line: match (incident.more_lines, incident.more_matched) {
+            (0, _) => String::new(),
+            (n, 0) => format!("{} more, none of them part of a sequence, stand in timeline.csv.", number(n)),
+            (n, matched) => format!(
+                "{} more stand in timeline.csv, where {} part of a sequence have the tag regrant-matched.",
+                number(n),
+                number(matched)
+            ),
         },
         blast: blast.iter().take(TOUCHED).cloned().collect(),
-        blast_line: more(blast.len()),
+        blast_line: more(blast.len(), TOUCHED, "blast-list.csv"),
         desk: desk.iter().take(TOUCHED).cloned().collect(),
         desk_count: match desk.len() {
             n if n > TOUCHED => format!("{TOUCHED} of {}", number(n as u64)),
             n => number(n as u64),
         },
-        desk_line: more(desk.len()),
+        desk_line: more(desk.len(), TOUCHED, "blast-list.csv"),
         unseen,
         unseen_line,
     })
+}
+
+/// How many of so many are not shown, and where they stand; empty when all are shown.
+fn more(all: usize, shown: usize, place: &str) -> String {
+    match all.saturating_sub(shown) {
+        0 => String::new(),
+        1 => format!("1 more stands in {place}."),
+        n => format!("{} more stand in {place}.", number(n as u64)),
+    }
 }
 
 fn told(line: &Line, clock: Clock) -> Told {
@@ -470,9 +496,11 @@ fn steps(cuts: &[Cut], clock: Clock) -> Vec<Step> {
         .into_iter()
         .map(|(order, title)| Step {
             title: title.to_owned(),
+            line: more(cuts.iter().filter(|cut| cut.order == order).count(), ROWS, "containment.csv"),
             rows: cuts
                 .iter()
                 .filter(|cut| cut.order == order)
+                .take(ROWS)
                 .map(|cut| {
                     let cell = |text: &str| visible_cut(text, CELL);
                     vec![cell(&cut.identity), cell(&cut.system), cell(&cut.object), in_words(clock, &cell(&cut.why))]

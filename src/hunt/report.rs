@@ -115,6 +115,9 @@ pub struct Incident {
     pub story: Vec<Line>,
     /// Lines that the story leaves to the time line.
     pub more_lines: u64,
+    /// How many of them are part of a matched sequence.
+    #[serde(default)]
+    pub more_matched: u64,
     /// Who changed whose access.
     pub lineage: Vec<Descent>,
     /// Whom else it may concern.
@@ -341,6 +344,7 @@ fn brief(connected: &Connected<'_>, group: &Group, standing: &str) -> Incident {
         executors: executors.into_iter().map(str::to_owned).collect(),
         story: Vec::new(),
         more_lines: 0,
+        more_matched: 0,
         lineage: Vec::new(),
         blast: Vec::new(),
         containment: Vec::new(),
@@ -352,9 +356,11 @@ fn told(connected: &Connected<'_>, group: &Group, standing: &str) -> Incident {
     let trail = connected.material.trail;
     let events = story::around(trail, group);
     let mut incident = brief(connected, group, standing);
-    incident.more_lines = events.len().saturating_sub(story::LINES) as u64;
-    let lines = events.iter().take(story::LINES);
-    incident.story = lines.map(|&(i, matched)| story::line(trail, &trail.events[i as usize], matched)).collect();
+    let lines = story::first(&events);
+    let matched = |lines: &[(u32, bool)]| lines.iter().filter(|(_, matched)| *matched).count();
+    incident.more_lines = (events.len() - lines.len()) as u64;
+    incident.more_matched = (matched(&events) - matched(&lines)) as u64;
+    incident.story = lines.iter().map(|&(i, matched)| story::line(trail, &trail.events[i as usize], matched)).collect();
     incident.lineage = story::lineage(trail, &events);
     incident.blast = story::blast(trail, group);
     incident.containment = story::containment(trail, group, &events);

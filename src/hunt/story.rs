@@ -10,7 +10,7 @@ use super::incident::{Group, TOGETHER, TRACES, changes_access};
 use crate::table::event;
 use crate::time::{DAY, format_instant};
 
-/// Lines of one story; the time line files have all of them.
+/// Lines of one story; the time line files have all of them. See [`first`] for which.
 pub const LINES: usize = 400;
 
 /// One event, told.
@@ -200,6 +200,19 @@ pub fn around(trail: &Trail, group: &Group) -> Vec<(u32, bool)> {
     }
     lines.sort_unstable();
     lines
+}
+
+/// Those that a story tells, in order of time: what is part of a sequence before what happened beside it, the earliest first.
+pub fn first(events: &[(u32, bool)]) -> Vec<(u32, bool)> {
+    let mut room = LINES;
+    let mut told: Vec<(u32, bool)> = Vec::with_capacity(LINES.min(events.len()));
+    for part in [true, false] {
+        let lines = events.iter().filter(|(_, matched)| *matched == part).take(room);
+        told.extend(lines);
+        room = LINES - told.len();
+    }
+    told.sort_unstable();
+    told
 }
 
 /// Who changed whose access, what was enrolled and granted, as a tree.
@@ -485,4 +498,22 @@ pub fn containment(trail: &Trail, group: &Group, events: &[(u32, bool)]) -> Vec<
             evidence,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_story_tells_sequences_first_and_drops_nothing_uncounted() {
+        let few: Vec<(u32, bool)> = (0..9).map(|i| (i, i % 2 == 0)).collect();
+        assert_eq!(first(&few), few);
+        let many: Vec<(u32, bool)> = (0..100_000).map(|i| (i, i % 1_000 == 999)).collect();
+        let told = first(&many);
+        assert_eq!(told.len(), LINES);
+        assert_eq!(told.iter().filter(|(_, matched)| *matched).count(), 100, "all that are part of a sequence");
+        assert!(told.is_sorted() && told.contains(&(99_999, true)) && told.contains(&(0, false)));
+        let only: Vec<(u32, bool)> = (0..100_000).map(|i| (i, true)).collect();
+        assert_eq!(first(&only), only[..LINES]);
+    }
 }

@@ -8,15 +8,30 @@ use crate::report::model::Assessment;
 /// The JSON Schema (2020-12) of `assessment.json`.
 pub const SCHEMA: &str = include_str!("../../schemas/assessment.schema.json");
 
-/// Writes the assessment with two spaces of indent, members in the order of the model, ended by LF.
+/// Writes the assessment with two spaces of indent, each input on one line (a bucket has tens of thousands), members in the order of
+/// the model, ended by LF.
 ///
 /// # Errors
 /// What `out` reports.
 pub fn write_json(assessment: &Assessment, mut out: impl Write) -> Result<(), Fault> {
-    let mut text = serde_json::to_vec_pretty(assessment)?;
-    text.push(b'\n');
-    Ok(out.write_all(&text)?)
+    let text = serde_json::to_string_pretty(assessment)?;
+    // Text inside of JSON has no line feed, so that these are the member itself and its end.
+    let inputs = text.split_once(INPUTS).and_then(|(before, rest)| Some((before, rest.split_once("\n  ],\n")?)));
+    let Some((before, (inputs, after))) = inputs else { return Ok(writeln!(out, "{text}")?) };
+    let mut lines = String::with_capacity(inputs.len());
+    for line in inputs.lines() {
+        match line.strip_prefix("     ") {
+            // Deeper than the braces of an input.
+            Some(deeper) => lines.push_str(deeper.trim_start()),
+            None if line == "    {" => lines.push_str(line),
+            None => lines.extend([line.trim_start(), "\n"]),
+        }
+    }
+    Ok(writeln!(out, "{before}{INPUTS}{lines}  ],\n{after}")?)
 }
+
+/// Where the inputs begin, when there are any.
+const INPUTS: &str = "\n  \"inputs\": [\n";
 
 /// Reads what [`write_json`] wrote.
 ///
@@ -423,6 +438,24 @@ pub(super) mod tests {
         let mut seen = 0;
         walk(&schema(), &mut seen);
         assert!(seen > 150, "{seen} fields were looked at");
+    }
+
+    #[test]
+    fn an_input_is_one_line_and_nothing_else_of_the_text_differs() {
+        let mut assessment = full();
+        let hostile = || Input { path: "\n  ],\n  \"inputs\": [\n    {".to_owned(), ..Input::default() };
+        assessment.inputs.extend([hostile(), hostile()]);
+        for inputs in [3, 2, 1, 0] {
+            assessment.inputs.truncate(inputs);
+            let text = written(&assessment);
+            let plain = serde_json::to_string_pretty(&assessment).expect("JSON");
+            let (one, other): (Value, Value) =
+                (serde_json::from_str(&text).expect("JSON"), serde_json::from_str(&plain).expect("JSON"));
+            assert_eq!(one, other);
+            assert_eq!(text.lines().filter(|line| line.starts_with("    {\"path\": ")).count(), inputs);
+            let rest = |text: &str, end: &str| text.split_once(end).map(|(_, rest)| rest.trim_end().to_owned());
+            assert_eq!(rest(&text, "\n  \"skipped\": "), rest(&plain, "\n  \"skipped\": "));
+        }
     }
 
     #[test]

@@ -152,6 +152,118 @@ pub fn names_a_secret(key: &str) -> bool {
     ENDS.iter().any(|end| key.ends_with(end))
 }
 
+/// Names in which a word for a secret stands, and whose value is none: in lower case, without `_` and `-`. Whole names alone, so that
+/// whatever is not listed here (`pwned_password`, `passengerPin`) goes.
+const HARMLESS: [&str; 97] = [
+    "answered",
+    "answering",
+    "assertionissuer",
+    "badpasswordtime",
+    "badpwdcount",
+    "codec",
+    "codecs",
+    "coded",
+    "codename",
+    "codepage",
+    "codeql",
+    "coder",
+    "compass",
+    "countrycode",
+    "currencycode",
+    "decode",
+    "decoded",
+    "decoder",
+    "dropping",
+    "encode",
+    "encoded",
+    "encoder",
+    "encompass",
+    "errorcode",
+    "eventcode",
+    "exitcode",
+    "footprint",
+    "grouping",
+    "haveibeenpwned",
+    "helping",
+    "hotplug",
+    "httpstatuscode",
+    "incomingtokentype",
+    "isbadpwd",
+    "keeping",
+    "languagecode",
+    "lastpasswordchange",
+    "lastpasswordchangedatetime",
+    "lastpasswordchangetimestamp",
+    "mapping",
+    "mappings",
+    "maxpwdage",
+    "minpwdage",
+    "minpwdlength",
+    "opinion",
+    "passage",
+    "passed",
+    "passenger",
+    "passengers",
+    "passing",
+    "passive",
+    "passthrough",
+    "passwordchanged",
+    "passwordenabled",
+    "passwordexpired",
+    "passwordexpires",
+    "passwordlastchanged",
+    "passwordlastset",
+    "passwordlastused",
+    "passwordneverexpires",
+    "passwordnextrotation",
+    "passwordnotrequired",
+    "passwordpolicies",
+    "ping",
+    "pinged",
+    "pinging",
+    "pinned",
+    "pinpoint",
+    "postalcode",
+    "postcode",
+    "pwdhistorylength",
+    "pwdlastset",
+    "pwdproperties",
+    "pwned",
+    "pwnedcount",
+    "pwr",
+    "pwsh",
+    "reasoncode",
+    "responsecode",
+    "resultcode",
+    "returncode",
+    "secretariat",
+    "secretary",
+    "seeded",
+    "shipping",
+    "shopping",
+    "signaturealgorithm",
+    "signaturemethod",
+    "signatureversion",
+    "skipping",
+    "spinning",
+    "statuscode",
+    "stopping",
+    "tape",
+    "tapped",
+    "typing",
+    "zipcode",
+];
+
+/// Is the whole name, of which a match that begins at `start` is a part, one whose value is no secret?
+fn harmless(text: &str, start: usize) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let from = text[..start].char_indices().rev().take_while(|(_, c)| part(*c)).last().map_or(start, |(at, _)| at);
+    let name = text[from..].split(|c| !part(c)).next().unwrap_or_default();
+    // A full stop ends a sentence, too; inside of a name it makes another one of it.
+    let name: String = name.trim_matches('.').chars().filter(|c| !matches!(c, '_' | '-')).collect();
+    HARMLESS.binary_search(&name.to_ascii_lowercase().as_str()).is_ok()
+}
+
 /// Leaves out what stands behind each name, where `goes` agrees: it is told the name with its separator, and the value.
 fn without_values(text: &str, names: &Regex, goes: impl Fn(&str, &str) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
@@ -162,7 +274,8 @@ fn without_values(text: &str, names: &Regex, goes: impl Fn(&str, &str) -> bool) 
         // In "reset the password. password: x" the second word is no value but the name of one.
         let another =
             !name.as_str().contains([':', '=', '>']) && names.find(rest).is_some_and(|next| next.start() == 0);
-        if another || value.is_empty() || value == REMOVED || !goes(name.as_str(), value) {
+        let stays = another || value.is_empty() || value == REMOVED || !goes(name.as_str(), value);
+        if stays || harmless(text, name.start()) {
             out.push_str(&text[at..name.end()]);
             at = name.end();
             continue;
@@ -330,6 +443,42 @@ mod tests {
         assert_eq!(id("ann password: abc"), "ann password: [removed]");
         assert!(names_a_secret("client_secret") && names_a_secret("Temp Password") && names_a_secret("bypass_codes"));
         assert!(!names_a_secret("passwordLastSet") && !names_a_secret("token_id") && !names_a_secret("secretId"));
+    }
+
+    #[test]
+    fn words_that_only_hold_a_word_for_a_secret_keep_their_values() {
+        assert!(HARMLESS.is_sorted());
+        for text in [
+            "pwned=1",
+            "Pwned: yes",
+            "{\"passengers\":4,\"shipping\":\"box 7\"}",
+            "{\"errorCode\":50126,\"status_code\":200}",
+            "pwdLastSet: 133700000000000000",
+            "PasswordLastSet: 2026-07-01",
+            "12 passed, 3 skipped",
+            "secretary=Ann",
+        ] {
+            assert_eq!(excerpt(text), text);
+            assert_eq!(prose(text), text);
+            assert_eq!(id(text), text);
+        }
+        for (text, shown) in [
+            ("pwned_password=hunter2", "pwned_password=[removed]"),
+            ("pwned=1&pw=hunter2", "pwned=1&pw=[removed]"),
+            ("passengerPin=1234", "passengerPin=[removed]"),
+            ("pw_new=hunter2", "pw_new=[removed]"),
+            ("pwd=hunter2", "pwd=[removed]"),
+            ("passwordLastSet.password=hunter2", "passwordLastSet.password=[removed]"),
+            ("pwdLastSetToken=hunter2", "pwdLastSetToken=[removed]"),
+            ("shipping-code=hunter2", "shipping-code=[removed]"),
+            ("errorCode password=hunter2", "errorCode password=[removed]"),
+            ("code=493021", "code=[removed]"),
+            ("\u{e9}pwned=1 token=a", "\u{e9}pwned=1 token=[removed]"),
+        ] {
+            assert_eq!(excerpt(text), shown);
+        }
+        assert_eq!(prose("pwned=1, pw=hunter2"), "pwned=1, pw=[removed]");
+        assert_eq!(id("pwned=1 pw=hunter2"), "pwned=1 pw=[removed]");
     }
 
     proptest::proptest! {

@@ -20,7 +20,8 @@ pub fn demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Verb
     if args.hunt {
         return hunt_demo(args, started, progress);
     }
-    let input = args.folder.join("input");
+    let place = args.place();
+    let input = place.join("input");
     let mut files = Vec::new();
     collect(&SAMPLE, &mut files);
     only_ours(&input, &files)?;
@@ -36,8 +37,8 @@ pub fn demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Verb
         explain_input: None,
         paths: vec![input.clone()],
         house: House { config: Some(input.join("regrant.toml")), mappings: Vec::new() },
-        output: args.folder.join("report"),
-        terms: Terms { max_rejected: 1.0, ..Terms::default() },
+        output: place.join("report"),
+        terms: Terms { max_rejected: 1.0, quiet: args.quiet, ..Terms::default() },
         identity: None,
     };
     audit::audit(&args, started, progress)
@@ -45,7 +46,8 @@ pub fn demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Verb
 
 /// Writes three months of a large organisation to `input/` and hunts through them.
 fn hunt_demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, VerbError> {
-    let input = args.folder.join("input");
+    let place = args.place();
+    let input = place.join("input");
     let files = crate::hunt::sample::files();
     for entry in walkdir::WalkDir::new(&input).sort_by_file_name().into_iter().flatten() {
         let ours =
@@ -77,9 +79,9 @@ fn hunt_demo(args: &Demo, started: i64, progress: &Progress) -> Result<Said, Ver
         align_clocks: false,
         input_hash: crate::cli::Hash::Sha256,
         house: House { config: None, mappings: Vec::new() },
-        output: args.folder.join("hunt"),
-        threads: None,
-        quiet: false,
+        output: place.join("hunt"),
+        threads: args.threads,
+        quiet: args.quiet,
         progress: crate::cli::Show::Auto,
     };
     // The sample ends at a date of its own.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::VerbError;
 use super::layout::{columns, shown, wrapped};
+use super::{VerbError, printed};
 use crate::cli::{Diff, DiffFormat};
 use crate::proof::Kept;
 use crate::proof::diff::{Later, changes, concerned};
@@ -13,7 +13,7 @@ use crate::report::model::{Assessment, Cause, Change, ChangeKind, Changes};
 /// Changes of one kind that a terminal shows.
 const LISTED: usize = 20;
 
-/// Compares two report folders.
+/// Compares two report folders: what changed, or where it was written to.
 ///
 /// # Errors
 /// When one of them cannot be read, or one is limited to an identity that the other is not limited to.
@@ -26,18 +26,19 @@ pub fn diff(args: &Diff) -> Result<String, VerbError> {
     let made = |what: &str, error: String| {
         VerbError::own(format!("{what} cannot be made: {error}"), "this is a fault of regrant: please report it")
     };
-    match args.format {
-        DiffFormat::Text => Ok(text(&new.assessment, &changes)),
-        DiffFormat::Md => Ok(markdown(&new.assessment, &changes)),
-        DiffFormat::Json => serde_json::to_string_pretty(&changes)
-            .map(|text| text + "\n")
-            .map_err(|error| made("the JSON", error.to_string())),
+    let text = match args.format {
+        DiffFormat::Text => text(&new.assessment, &changes),
+        DiffFormat::Md => markdown(&new.assessment, &changes),
+        DiffFormat::Json => {
+            serde_json::to_string_pretty(&changes).map_err(|error| made("the JSON", error.to_string()))? + "\n"
+        }
         DiffFormat::Csv => {
             let mut out = Vec::new();
             write_csv(&changes, &mut out).map_err(|error| made("the CSV", error.to_string()))?;
-            Ok(String::from_utf8_lossy(&out).into_owned())
+            String::from_utf8_lossy(&out).into_owned()
         }
-    }
+    };
+    printed(text, args.output.as_deref())
 }
 
 fn text(assessment: &Assessment, changes: &Changes) -> String {

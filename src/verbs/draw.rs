@@ -1,10 +1,9 @@
 //! `sample`: subjects of a check for an auditor to look at by hand, and a work paper to tick.
 
 use std::fmt::Write as _;
-use std::fs;
 
-use super::VerbError;
 use super::layout::{columns, shown, wrapped};
+use super::{VerbError, replaced};
 use crate::check::nearest;
 use crate::cli;
 use crate::proof::sample::{Sample, Stratum, draw, fails, interval};
@@ -50,9 +49,7 @@ pub fn draw_sample(args: &cli::Sample) -> Result<String, VerbError> {
     let sample = draw(subjects, &args.check, args.size.get(), &args.seed);
     let mut out = told(args, &kept, &sample);
     if let Some(path) = &args.output {
-        fs::write(path, paper(args, &sample)).map_err(|error| ProofError::unread(path, &error)).map_err(|error| {
-            VerbError::own(format!("{}: cannot be written", error.place), "name a file in a folder you may write to")
-        })?;
+        replaced(path, &paper(args, &sample))?;
         let _ = writeln!(out, "\nWork paper: {}", shown(&path.to_string_lossy()));
     }
     Ok(out)

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::layout::{count, shown};
-use super::{Said, VerbError, config};
+use super::{Said, VerbError, aside, config, unwritable};
 use crate::cli;
 use crate::lake::table;
 use crate::run::{self, InputHash, Progress, Request, Subjects};
@@ -44,8 +44,7 @@ pub fn facts(args: &cli::Facts, started: i64, progress: &Progress) -> Result<Sai
             "name another file with `-o`, or remove this one",
         ));
     }
-    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let aside = aside(folder).map_err(|error| unwritable(&place, &error.to_string()))?;
+    let aside = aside(&args.output).map_err(|error| unwritable(&place, &error.to_string()))?;
 
     let made = run::with_world(&request, progress, |world| {
         let written = table::write(world, env!("CARGO_PKG_VERSION"), aside.as_file());
@@ -87,22 +86,6 @@ pub fn facts(args: &cli::Facts, started: i64, progress: &Progress) -> Result<Sai
             .push(format!("exit code {code}: more than {most} % of an input's records were rejected (--max-rejected)"));
     }
     Ok(Said { text, notes, code })
-}
-
-fn unwritable(place: &str, cause: &str) -> VerbError {
-    VerbError::own(format!("{place}: cannot be written: {cause}"), "name another file with `-o`")
-}
-
-fn aside(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".regrant-facts-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What the user's umask leaves, as for any file a command makes; not the 0600 of temporary files.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
 }
 
 /// Is there nothing, or an older table?

@@ -146,7 +146,7 @@ fn write(
     put("containment.csv", &output::containment_csv(hunt))?;
     put("limits.csv", &output::limits_csv(hunt))?;
     put("incidents.ocsf.jsonl", &output::ocsf(hunt, OCSF))?;
-    put("events.ocsf.jsonl", &feed::ocsf_events(material.trail, told.into_iter(), OCSF))?;
+    put("events.ocsf.jsonl", &feed::ocsf_events(material.trail, &told, OCSF))?;
     let mut data = serde_json::to_vec_pretty(hunt).map_err(|error| fault("hunt.json", error.to_string()))?;
     data.push(b'\n');
     put("hunt.json", &data)?;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::layout::{columns, count, shown, wrapped};
-use super::{Knowledge, VerbError};
+use super::{Knowledge, VerbError, config};
 use crate::check::Control;
 use crate::check::catalogue::Check;
 use crate::check::predicate::Kind;
@@ -20,13 +20,16 @@ use crate::table::Table;
 /// # Errors
 /// A mapping folder that cannot be used.
 pub fn list(args: &List) -> Result<String, VerbError> {
+    let mappings = || -> Result<Mappings, VerbError> {
+        Ok(Mappings::load(&config(&args.house)?.mapping_folders(&args.house.mappings))?)
+    };
     Ok(match args.what {
-        Listed::Checks => checks(&Knowledge::shipped_and(&args.mappings)?),
+        Listed::Checks => checks(&Knowledge::load(&args.house)?),
         Listed::Facts => facts(),
-        Listed::Sources => sources(&Mappings::load(&args.mappings)?)?,
-        Listed::Frameworks => frameworks(&Knowledge::shipped_and(&args.mappings)?),
+        Listed::Sources => sources(&mappings()?)?,
+        Listed::Frameworks => frameworks(&Knowledge::load(&args.house)?),
         Listed::Formats => formats(),
-        Listed::Patterns => patterns(&Mappings::load(&args.mappings)?)?,
+        Listed::Patterns => patterns(&mappings()?)?,
     })
 }
 
@@ -229,12 +232,13 @@ fn formats() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::House;
     use crate::verbs::layout::WIDTH;
 
     #[test]
     fn every_list_fits_and_is_complete() {
         for what in [Listed::Checks, Listed::Facts, Listed::Sources, Listed::Frameworks, Listed::Formats] {
-            let text = list(&List { what, mappings: Vec::new() }).expect("the shipped mappings are sound");
+            let text = list(&List { what, house: House::default() }).expect("the shipped mappings are sound");
             for line in text.lines() {
                 // An address of an export is one word, however long.
                 let word = line.split_whitespace().count() == 1;
@@ -242,7 +246,7 @@ mod tests {
             }
             assert!(text.lines().count() > 5, "{what:?}");
         }
-        let checks = list(&List { what: Listed::Checks, mappings: Vec::new() }).expect("sound");
+        let checks = list(&List { what: Listed::Checks, house: House::default() }).expect("sound");
         for id in crate::check::catalogue::ORDER {
             assert!(checks.contains(id), "{id}");
         }

@@ -20,7 +20,8 @@ pub mod sql;
 pub mod summary;
 pub mod verify;
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::Path;
 
 use crate::assess::framework::{self, Framework};
 use crate::assess::waiver::WaiverError;
@@ -140,10 +141,6 @@ impl Knowledge {
         let frameworks = framework::load_all(&mappings, &catalogue, &registry)?;
         Ok(Knowledge { config, mappings, registry, catalogue, frameworks })
     }
-
-    fn shipped_and(folders: &[PathBuf]) -> Result<Knowledge, VerbError> {
-        Knowledge::load(&House { config: None, mappings: folders.to_vec() })
-    }
 }
 
 /// The config that was named; the defaults when none was.
@@ -157,4 +154,44 @@ fn known_severities(config: &Config, catalogue: &Catalogue) -> Result<(), VerbEr
         Some(unknown) => Err(RunError::Severity(unknown.clone()).into()),
         None => Ok(()),
     }
+}
+
+/// What a verb prints, or where that was written to when a file was named for it.
+fn printed(text: String, file: Option<&Path>) -> Result<String, VerbError> {
+    let Some(file) = file else { return Ok(text) };
+    replaced(file, text.as_bytes())?;
+    Ok(format!("written to {}\n", layout::shown(&file.to_string_lossy())))
+}
+
+/// Writes a file of its own aside, and then puts it in the place of an older one: nobody ever reads half of it.
+fn replaced(file: &Path, bytes: &[u8]) -> Result<(), VerbError> {
+    let place = layout::shown(&file.to_string_lossy());
+    let write = || -> std::io::Result<()> {
+        let mut aside = aside(file)?;
+        aside.write_all(bytes)?;
+        aside.as_file().sync_all()?;
+        aside.persist(file).map_err(|error| error.error).map(|_| ())
+    };
+    write().map_err(|error| unwritable(&place, &error.to_string()))
+}
+
+fn unwritable(place: &str, cause: &str) -> VerbError {
+    VerbError::own(
+        format!("{place}: cannot be written: {cause}"),
+        "name a file in a folder that you may write to with `-o`",
+    )
+}
+
+/// A file beside the named one.
+fn aside(file: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".regrant-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // What the user's umask leaves, as for any file a command makes; not the 0600 of temporary files.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }

@@ -1,19 +1,20 @@
-//! `plan`: what a folder of exports can answer, and what one more export would add. Nothing is written.
+//! `plan`: what a folder of exports can answer, and what one more export would add.
 
 use super::layout::{columns, count, shown, wrapped};
-use super::{VerbError, config};
+use super::{VerbError, config, printed};
 use crate::cli;
 use crate::report::model::{Assessment, Standing};
 use crate::run::{self, Progress, Request};
 
-/// The answer as text. `started` is the instant `as_of` falls back to.
+/// The answer as text, or where it was written to. `started` is the instant `as_of` falls back to.
 ///
 /// # Errors
 /// Bad config or mappings, inputs that cannot be read.
 pub fn plan(args: &cli::Plan, started: i64, progress: &Progress) -> Result<String, VerbError> {
-    let config = config(&args.house)?;
+    let mut config = config(&args.house)?;
+    config.as_of = args.as_of.map(|at| at.in_zone(config.zone())).or(config.as_of);
     let request = Request::look(args.paths.clone(), config, args.house.mappings.clone(), started);
-    Ok(told(&run::audit(&request, progress)?.assessment))
+    printed(told(&run::audit(&request, progress)?.assessment), args.output.as_deref())
 }
 
 fn told(a: &Assessment) -> String {

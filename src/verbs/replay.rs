@@ -26,7 +26,7 @@ pub fn replay(args: &Replay, progress: &Progress) -> Result<Said, VerbError> {
     let formats =
         Formats::parse(FORMATS.iter().filter(|format| listed.contains_key(format.file)).map(|format| format.id))?;
     let (out, code) = with_bundle(&replayed.report, formats, replayed.view, |bundle| compared(args, &kept, bundle))?;
-    let mut text = out;
+    let mut text = if args.quiet && code == 0 { String::new() } else { out };
     if code != 0 {
         for cause in &replayed.causes {
             let _ = writeln!(text, "because: {}", shown(cause));

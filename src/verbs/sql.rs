@@ -1,11 +1,11 @@
 //! `sql`: the script that judges tables of facts in another engine.
 
-use super::{Knowledge, VerbError};
+use super::{Knowledge, VerbError, printed};
 use crate::assess::waiver::Waiver;
 use crate::cli;
 use crate::lake::script::Script;
 
-/// The script. `started` says which waivers of the config are in force where a run does not.
+/// The script, or where it was written to. `started` says which waivers of the config are in force where a run does not.
 ///
 /// # Errors
 /// Bad config or mappings, a check or waiver that the engine cannot be told.
@@ -23,5 +23,5 @@ pub fn sql(args: &cli::Sql, started: i64) -> Result<String, VerbError> {
         views: &args.views,
         version: env!("CARGO_PKG_VERSION"),
     };
-    script.print().map_err(|error| Box::new(error).into())
+    printed(script.print().map_err(Box::new)?, args.output.as_deref())
 }

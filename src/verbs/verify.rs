@@ -40,7 +40,8 @@ pub fn verify(args: &Verify) -> Result<Said, VerbError> {
         _ => 0,
     };
     let code = if found.faults.is_empty() && forged == 0 { 0 } else { NOT_AS_WRITTEN };
-    Ok(Said { text: text(args, &found, signed.as_ref()), notes: Vec::new(), code })
+    let text = if args.quiet && code == 0 { String::new() } else { text(args, &found, signed.as_ref()) };
+    Ok(Said { text, notes: Vec::new(), code })
 }
 
 fn text(args: &Verify, found: &Verified, signed: Option<&Signed>) -> String {

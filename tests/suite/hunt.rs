@@ -552,8 +552,8 @@ fn what_a_hunt_writes_as_ocsf_is_valid_and_reads_back_as_the_same_incidents() {
     for (called, reads_back) in [(&plain as &dyn Fn(&str) -> String, true), (&strange, true), (&evil, false)] {
         let (_folder, found) = hunt_of(night(called), Clocks::AsWritten);
         let hunt = told(&found, &[]);
-        let all = 0..found.trail.events.len() as u32;
-        let written = hunt::feed::ocsf_events(&found.trail, all, "1.6.0");
+        let all: Vec<u32> = (0..found.trail.events.len() as u32).collect();
+        let written = hunt::feed::ocsf_events(&found.trail, &all, "1.6.0");
         let lines = |bytes: &[u8]| -> Vec<serde_json::Value> {
             let text = std::str::from_utf8(bytes).expect("UTF-8");
             text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -790,6 +790,49 @@ fn a_busy_executor_is_followed_the_same_on_any_number_of_threads() {
     // A count that goes on is one match, however long it gets.
     assert!(four.0.iter().any(|found| found.events.len() > 5_000));
     assert!(one == four, "one thread and four say different things");
+}
+
+/// Around a desk account there is more than a page can show: it says how much and where that stands, and the data files have it.
+#[test]
+fn around_a_busy_desk_the_page_stays_small_and_nothing_goes_uncounted() {
+    const RESETS: i64 = 30_000;
+    let (_folder, found) = hunt_of(vec![("event.csv", resets(&[("okta", 0)], RESETS))], Clocks::AsWritten);
+    let pivots = Pivots { values: vec![("executor".to_owned(), "dee".to_owned())], ..Pivots::default() };
+    let (hunt, lines, _) = hunt::report::tell_in_time(&found.material(), &pivots);
+    let around = &hunt.incidents[0];
+    assert_eq!((hunt.touched, around.standing.as_str()), (Some(RESETS as u64), "pivot"));
+    let html = hunt::page::html(&hunt, lines.len()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(html.len() < 1_000_000, "{} bytes", html.len());
+    // The data: every event, person and step.
+    let rows = |csv: Vec<u8>| csv::Reader::from_reader(csv.as_slice()).records().count();
+    assert_eq!(rows(hunt::output::timeline_csv(&lines)), lines.len());
+    assert_eq!(String::from_utf8(hunt::output::timeline_jsonl(&lines)).expect("UTF-8").lines().count(), lines.len());
+    assert!(lines.len() >= RESETS as usize);
+    assert_eq!(around.people.len(), RESETS as usize);
+    assert_eq!(rows(hunt::output::containment_csv(&hunt)), around.containment.len());
+    assert!(around.containment.len() >= RESETS as usize);
+    // The page: what it shows and what it says it does not show are all there is.
+    assert_eq!(around.story.len() as u64 + around.more_lines, lines.len() as u64);
+    for (heading, row, all, place) in [
+        ("Whose access was changed</h3>", "<tr><th scope=\"row\">", around.people.len(), "hunt.json"),
+        ("The same as a table</summary>", "<tr><th scope=\"row\">", around.lineage.len(), "hunt.json"),
+        ("1. Revoke sessions and tokens</h4>", "<li>", RESETS as usize, "containment.csv"),
+        ("What happened</h3>", "<time ", lines.len(), "timeline.csv"),
+    ] {
+        let section = html.split_once(heading).map(|(_, rest)| rest.split("<h").next().unwrap_or_default());
+        let section = section.unwrap_or_else(|| panic!("no {heading}"));
+        let shown = section.matches(row).count();
+        let said: String = section
+            .split(" more")
+            .find_map(|before| before.rsplit_once("<p class=\"quiet\">"))
+            .unwrap_or_else(|| panic!("{heading} says nothing"))
+            .1
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
+        assert!(shown > 100 && section.contains(place), "{heading}: {shown}");
+        assert_eq!(shown + said.parse::<usize>().expect("a number"), all, "{heading}");
+    }
 }
 
 /// The folder of a hunt is checked like a report's, against its inputs too; a case says when other patterns are in force.
