@@ -796,7 +796,12 @@ fn a_busy_executor_is_followed_the_same_on_any_number_of_threads() {
 #[test]
 fn around_a_busy_desk_the_page_stays_small_and_nothing_goes_uncounted() {
     const RESETS: i64 = 30_000;
-    let (_folder, found) = hunt_of(vec![("event.csv", resets(&[("okta", 0)], RESETS))], Clocks::AsWritten);
+    let mut text = "event_id,occurred_at,system,action,target,executor\n".to_owned();
+    for act in 0..RESETS {
+        let at = chrono::DateTime::from_timestamp(1_780_000_000 + act * 60, 0).expect("an instant").to_rfc3339();
+        text.push_str(&format!("e{act},{at},okta,password-reset,user{act},dee\n"));
+    }
+    let (_folder, found) = hunt_of(vec![("event.csv", text.into_bytes())], Clocks::AsWritten);
     let pivots = Pivots { values: vec![("executor".to_owned(), "dee".to_owned())], ..Pivots::default() };
     let (hunt, lines, _) = hunt::report::tell_in_time(&found.material(), &pivots);
     let around = &hunt.incidents[0];
