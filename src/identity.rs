@@ -376,7 +376,7 @@ impl Register {
     /// Aliases that lead to more than one identity, sorted.
     pub fn ambiguous<'a>(&self, texts: &'a Texts) -> Vec<&'a str> {
         let many = self.alias.iter().enumerate().filter(|(_, slot)| **slot == MANY);
-        let mut names: Vec<&str> = many.map(|(i, _)| texts.get(i as TextId)).collect();
+        let mut names: Vec<&str> = many.map(|(i, _)| texts.name(i as TextId)).collect();
         names.sort_unstable();
         names
     }

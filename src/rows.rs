@@ -14,7 +14,7 @@ use crate::instants::Instants;
 use crate::runs::Runs;
 use crate::source::excerpt;
 use crate::table::{Column, Table, Type};
-use crate::text::{EMPTY, Interner, LIST_SEPARATOR, Map, Sight, TextId, fold};
+use crate::text::{EMPTY, Interner, LIST_SEPARATOR, Map, Sight, Text, TextId, fold};
 use crate::time::{self, ParsedInstant};
 
 /// No instant.
@@ -318,8 +318,11 @@ impl Rows {
                 mine.pad(len);
                 match (&mut *mine, &part.rows.columns[c]) {
                     (Values::Text(a), Values::Text(b)) => {
-                        let map = if types[c].ty == Type::Text { &part.map.plain } else { &part.map.names };
-                        a.extend(b.iter().map(|&id| map[id as usize]));
+                        if types[c].ty == Type::Text {
+                            a.extend(b.iter().map(|&id| part.map.plain(id)));
+                        } else {
+                            a.extend(b.iter().map(|&id| part.map.name(id)));
+                        }
                     }
                     (Values::Time(a), Values::Time(b)) => a.append(b),
                     (Values::Code(a), Values::Code(b)) => a.extend_from_slice(b),
@@ -348,7 +351,7 @@ impl Rows {
     }
 
     /// A cell as it stands in the text that derived ids are made of; null when empty.
-    pub fn canonical<'a>(&self, column: usize, row: usize, text: impl Fn(TextId) -> &'a str) -> Option<String> {
+    pub fn canonical<'a>(&self, column: usize, row: usize, text: impl Fn(TextId) -> Text<'a>) -> Option<String> {
         if self.is_null(column, row) {
             return None;
         }
@@ -359,8 +362,8 @@ impl Rows {
             Type::Bool => self.bool(column, row)?.to_string(),
             Type::Enum(names) => names[self.code(column, row) as usize - 1].to_owned(),
             Type::List => text(self.text(column, row)).to_lowercase().replace(LIST_SEPARATOR, ";"),
-            _ if folds(spec.name, spec.ty) => fold(text(self.text(column, row))),
-            _ => text(self.text(column, row)).to_owned(),
+            _ if folds(spec.name, spec.ty) => fold(&text(self.text(column, row))),
+            _ => text(self.text(column, row)).to_string(),
         })
     }
 }

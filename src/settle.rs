@@ -312,7 +312,7 @@ fn name_events(events: &mut Rows, texts: &mut Texts) {
         .collect();
     let map = texts.merge(&[names.seal()]).remove(0);
     for (row, id) in nameless.into_iter().zip(ids) {
-        events.set_text(event::EVENT_ID, row, map.plain[id as usize]);
+        events.set_text(event::EVENT_ID, row, map.plain(id));
     }
 }
 
@@ -543,7 +543,9 @@ impl Desk<'_> {
         }
         // Nearest first; what decides between equals is what the records say, not where their files lie.
         let id = |r: u32| self.texts.get(events.text(event::EVENT_ID, r as usize));
-        pairs.sort_by(|a, b| (a.0, a.1, id(a.2), id(a.3), a.2, a.3).cmp(&(b.0, b.1, id(b.2), id(b.3), b.2, b.3)));
+        pairs.sort_by(|a, b| {
+            (a.0, a.1, &*id(a.2), &*id(a.3), a.2, a.3).cmp(&(b.0, b.1, &*id(b.2), &*id(b.3), b.2, b.3))
+        });
         let mut taken: BTreeSet<(u32, (String, bool))> = BTreeSet::new();
         let mut joined = Vec::new();
         for (_, _, stands, goes) in pairs {
@@ -581,7 +583,7 @@ impl Desk<'_> {
     fn may_be_one(&self, events: &Rows, a: usize, b: usize) -> bool {
         let credential = |c: usize| {
             let (x, y) = (events.text(c, a), events.text(c, b));
-            x == EMPTY || y == EMPTY || fold(self.texts.get(x)) == fold(self.texts.get(y))
+            x == EMPTY || y == EMPTY || fold(&self.texts.get(x)) == fold(&self.texts.get(y))
         };
         let (x, y) = (events.code(event::OUTCOME, a), events.code(event::OUTCOME, b));
         let failed = |code: u8| code == event::FAILURE;

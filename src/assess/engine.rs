@@ -220,7 +220,7 @@ impl Block for Resets<'_> {
     fn describe(&self, i: usize) -> Described {
         let s = &self.0[i];
         let (world, events) = (s.world, &s.world.settled.events);
-        let text = |column: usize| SmolStr::new(world.settled.texts.get(events.text(column, s.row)));
+        let text = |column: usize| SmolStr::from(world.settled.texts.get(events.text(column, s.row)));
         let (identity, identity_name) = identity_texts(world, s.identity);
         Described {
             subject: text(event::EVENT_ID),
@@ -287,7 +287,7 @@ impl Block for Credentials<'_> {
     fn describe(&self, i: usize) -> Described {
         let s = &self.0[i];
         let (world, rows) = (s.world, &s.world.settled.credentials);
-        let text = |column: usize| SmolStr::new(world.settled.texts.get(rows.text(column, s.row)));
+        let text = |column: usize| SmolStr::from(world.settled.texts.get(rows.text(column, s.row)));
         let (identity, identity_name) = identity_texts(world, s.identity);
         Described {
             subject: text(credential::CREDENTIAL_ID),

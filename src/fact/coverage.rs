@@ -309,7 +309,7 @@ impl Coverage {
         });
         let mut by_file: BTreeMap<(u32, String), Hours> = BTreeMap::new();
         for (key, hours) in seen.collect::<Vec<_>>().into_iter().flatten() {
-            by_file.entry((key.0, texts.get(key.1).to_owned())).or_default().absorb(&hours);
+            by_file.entry((key.0, texts.get(key.1).to_string())).or_default().absorb(&hours);
         }
         for (file, input) in settled.inputs.iter().enumerate() {
             for (system, hours) in &input.passed {

@@ -100,7 +100,7 @@ fn days_unused(s: &S<'_>) -> Option<f64> {
 
 facts! { CredentialCompute;
     "kind" Text None, "what it is", null "empty or not reported", |s| word(credential::KINDS, s.world.settled.credentials.code(credential::KIND, s.row));
-    "system" Text None, "where it opens", null "never", |s| Some(s.world.settled.texts.get(s.text(credential::SYSTEM)));
+    "system" Text None, "where it opens", null "never", |s| Some(s.world.settled.texts.name(s.text(credential::SYSTEM)));
     "privileged" Bool None, "does it give more than ordinary rights?", null "empty or not reported", |s| s.world.settled.credentials.bool(credential::PRIVILEGED, s.row);
     "active" Bool None, "neither revoked nor expired at `as_of`", null "never", |s| Some(active(s));
     "identity_known" Bool None, "does its holder resolve to an identity?", null "ambiguous, or a register was not supplied", |s| known(s.world, s.identity, s.ambiguous, "unknown");

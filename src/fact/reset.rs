@@ -188,10 +188,6 @@ impl<'a> ResetSubject<'a> {
         (self.text(column), self.system())
     }
 
-    pub(super) fn str(&self, text: TextId) -> &str {
-        self.world.settled.texts.get(text)
-    }
-
     pub(super) fn folded(&self, text: TextId) -> std::borrow::Cow<'_, str> {
         self.world.settled.texts.get_folded(text)
     }
@@ -353,7 +349,7 @@ pub(super) use facts;
 
 facts! { ResetCompute;
     "action" Text None, "what was done", null "never", |s| word(event::ACTIONS, s.code(event::ACTION));
-    "system" Text None, "where", null "never", |s| Some(s.str(s.system()));
+    "system" Text None, "where", null "never", |s| Some(s.world.settled.texts.name(s.system()));
     "emergency" Bool None, "declared break-glass use; empty is no", null "not reported",
         |s| s.has(event::EMERGENCY).then(|| s.world.settled.events.bool(event::EMERGENCY, s.row) == Some(true));
     "executor_kind" Text None, "in which role it was carried out: the event's word, else from the registers", null "not reported and not resolved",

@@ -305,7 +305,7 @@ impl Numbers<'_> {
         if let Some(&number) = self.texts.get(&folded) {
             return number;
         }
-        let number = self.names.push(self.world.settled.texts.get(text));
+        let number = self.names.push(&self.world.settled.texts.get(text));
         self.texts.insert(folded, number);
         number
     }
@@ -315,7 +315,7 @@ impl Numbers<'_> {
         if text == EMPTY {
             return NONE;
         }
-        self.names.push(self.world.settled.texts.get(text))
+        self.names.push(&self.world.settled.texts.get(text))
     }
 
     /// The name as it is written stands for the identity where it is met first.
@@ -326,7 +326,7 @@ impl Numbers<'_> {
         if let Some(&number) = self.keys.get(&key) {
             return number;
         }
-        let number = self.names.push(self.world.settled.texts.get(written));
+        let number = self.names.push(&self.world.settled.texts.get(written));
         self.keys.insert(key, number);
         number
     }
@@ -475,7 +475,7 @@ fn who(world: &World<'_>, key: Key) -> Option<Who> {
             period.map_or(String::new(), |period| {
                 let title = world.settled.people.text(person::TITLE, period.row as usize);
                 let post = if title == EMPTY { period.department } else { title };
-                texts.get(post).to_owned()
+                texts.get(post).to_string()
             })
         }
         Kind::Workload(row) => {
@@ -493,7 +493,7 @@ fn who(world: &World<'_>, key: Key) -> Option<Who> {
     aliases.dedup();
     Some(Who {
         aliases,
-        name: texts.get(identity.name).to_owned(),
+        name: texts.get(identity.name).to_string(),
         kind: standing.kind().to_owned(),
         tier: standing.tier().to_owned(),
         post,

@@ -265,7 +265,7 @@ fn id_of(world: &World<'_>, trail: &Trail, i: u32) -> Option<String> {
         u32::MAX => trail.value(event, events::Field::Ticket).map(str::to_uppercase),
         row => {
             let id = world.settled.events.text(crate::table::event::EVENT_ID, row as usize);
-            Some(world.settled.texts.get(id).to_owned())
+            Some(world.settled.texts.get(id).to_string())
         }
     }
 }

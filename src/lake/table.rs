@@ -271,26 +271,28 @@ impl Group<'_> {
             Group::Resets(all) => {
                 let events = &world.settled.events;
                 let text = |column: usize| {
-                    Values::Text(all.iter().map(|s| known(texts.get(events.text(column, s.row)))).collect())
+                    Values::Text(all.iter().map(|s| known(&texts.get(events.text(column, s.row)))).collect())
                 };
                 match own {
                     Own::Subject => {
-                        let id = |s: &ResetSubject<'_>| Some(bytes_of(texts.get(events.text(event::EVENT_ID, s.row))));
+                        let id = |s: &ResetSubject<'_>| Some(bytes_of(&texts.get(events.text(event::EVENT_ID, s.row))));
                         Values::Text(all.iter().map(id).collect())
                     }
                     Own::OccurredAt => Values::Whole(all.iter().map(|s| Some(s.at)).collect()),
                     Own::Target => text(event::TARGET),
                     Own::Identity => Values::Text(
-                        all.iter().map(|s| identity(s.identity).and_then(|one| known(texts.get(one.id)))).collect(),
+                        all.iter().map(|s| identity(s.identity).and_then(|one| known(&texts.get(one.id)))).collect(),
                     ),
                     Own::IdentityName => Values::Text(
-                        all.iter().map(|s| identity(s.identity).and_then(|one| known(texts.get(one.name)))).collect(),
+                        all.iter().map(|s| identity(s.identity).and_then(|one| known(&texts.get(one.name)))).collect(),
                     ),
                     Own::Executor => text(event::EXECUTOR),
                     Own::Approver => {
-                        Values::Text(all.iter().map(|s| known(texts.get(record::approver(s).0))).collect())
+                        Values::Text(all.iter().map(|s| known(&texts.get(record::approver(s).0))).collect())
                     }
-                    Own::Ticket => Values::Text(all.iter().map(|s| known(texts.get(record::ticket_text(s)))).collect()),
+                    Own::Ticket => {
+                        Values::Text(all.iter().map(|s| known(&texts.get(record::ticket_text(s)))).collect())
+                    }
                     Own::SourceFile => Values::Text(all.iter().map(|s| file(events.file(s.row))).collect()),
                     Own::SourceRecord => {
                         Values::Whole(all.iter().map(|s| Some(i64::from(events.record(s.row)))).collect())
@@ -302,18 +304,18 @@ impl Group<'_> {
                 match own {
                     Own::Subject => {
                         let id = |s: &CredentialSubject<'_>| {
-                            Some(bytes_of(texts.get(rows.text(credential::CREDENTIAL_ID, s.row))))
+                            Some(bytes_of(&texts.get(rows.text(credential::CREDENTIAL_ID, s.row))))
                         };
                         Values::Text(all.iter().map(id).collect())
                     }
                     Own::Target => Values::Text(
-                        all.iter().map(|s| known(texts.get(rows.text(credential::IDENTITY, s.row)))).collect(),
+                        all.iter().map(|s| known(&texts.get(rows.text(credential::IDENTITY, s.row)))).collect(),
                     ),
                     Own::Identity => Values::Text(
-                        all.iter().map(|s| identity(s.identity).and_then(|one| known(texts.get(one.id)))).collect(),
+                        all.iter().map(|s| identity(s.identity).and_then(|one| known(&texts.get(one.id)))).collect(),
                     ),
                     Own::IdentityName => Values::Text(
-                        all.iter().map(|s| identity(s.identity).and_then(|one| known(texts.get(one.name)))).collect(),
+                        all.iter().map(|s| identity(s.identity).and_then(|one| known(&texts.get(one.name)))).collect(),
                     ),
                     Own::SourceFile => Values::Text(all.iter().map(|s| file(rows.file(s.row))).collect()),
                     Own::SourceRecord => {

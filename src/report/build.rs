@@ -288,7 +288,7 @@ fn population(work: &Work<'_>) -> Population {
     for ((action, system, kind), n) in parts.into_iter().flatten() {
         let name = event::ACTIONS[action as usize - 1];
         *out.resets_by_action.entry(name.to_owned()).or_default() += n;
-        *out.resets_by_system.entry(settled.texts.get(system).to_owned()).or_default() += n;
+        *out.resets_by_system.entry(settled.texts.get(system).to_string()).or_default() += n;
         *out.resets_by_target_kind.entry(kind.to_owned()).or_default() += n;
     }
     out
@@ -602,14 +602,14 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult], spans: &[Span]) -> Vec<
         names,
         weak,
     );
-    let conflicts: Vec<String> = settled.period_conflicts.iter().map(|&t| texts.get(t).to_owned()).collect();
+    let conflicts: Vec<String> = settled.period_conflicts.iter().map(|&t| texts.get(t).to_string()).collect();
     let title = "people for whom rosters disagree about the end of a period; the earliest end counts".to_owned();
     add("period-conflict", title, conflicts.len(), conflicts, with_facts(&["target_offboarded"]));
     let inferred: Vec<String> = settled
         .periods
         .iter()
         .filter(|p| p.inferred)
-        .map(|p| texts.get(settled.people.text(person::PERSON_ID, p.row as usize)).to_owned())
+        .map(|p| texts.get(settled.people.text(person::PERSON_ID, p.row as usize)).to_string())
         .collect();
     let title = "periods whose end is inferred from absence in the next roster".to_owned();
     add("inferred-end", title, inferred.len(), inferred, with_facts(&["target_offboarded"]));
@@ -628,7 +628,7 @@ fn data_quality(work: &Work<'_>, checks: &[CheckResult], spans: &[Span]) -> Vec<
         .filter(|&r| world.register.identity_of(world.target_key[r as usize]).is_none())
         .collect();
     let unresolved: BTreeSet<&str> =
-        of_nobody.into_iter().map(|r| texts.get(settled.events.text(event::TARGET, r as usize))).collect();
+        of_nobody.into_iter().map(|r| texts.name(settled.events.text(event::TARGET, r as usize))).collect();
     let examples = unresolved.iter().map(|t| (*t).to_owned()).collect();
     add(
         "unresolved-target",
@@ -776,7 +776,7 @@ fn series(work: &Work<'_>) -> Series {
     let mut executors: Vec<ExecutorBar> = sketch
         .executors
         .iter()
-        .map(|(&id, &(resets, unapproved))| ExecutorBar { executor: texts.get(id).to_owned(), resets, unapproved })
+        .map(|(&id, &(resets, unapproved))| ExecutorBar { executor: texts.get(id).to_string(), resets, unapproved })
         .collect();
     executors.sort_by(|a, b| b.resets.cmp(&a.resets).then_with(|| a.executor.cmp(&b.executor)));
     executors.truncate(15);
@@ -812,16 +812,17 @@ fn lineage(work: &Work<'_>, found: &[Found]) -> (Vec<LineageLink>, u64) {
     let (events, texts) = (&world.settled.events, &world.settled.texts);
     let name = |key: Key, column: usize, row: usize| match world.register.identity_of(key) {
         Some(id) if world.register.identities[id as usize].name != EMPTY => {
-            texts.get(world.register.identities[id as usize].name).to_owned()
+            texts.get(world.register.identities[id as usize].name).to_string()
         }
-        _ => texts.get(events.text(column, row)).to_owned(),
+        _ => texts.get(events.text(column, row)).to_string(),
     };
     let within = (world.policy.cascade_hours * time::HOUR as f64) as i64;
     let mut links = BTreeSet::new();
     for &r in &world.resets {
         let row = r as usize;
         let (from, to, at) = (world.executor_key[row], world.target_key[row], world.at(row));
-        let first = by_key.contains_key(&to) && began.contains_key(&(to, texts.get(events.text(event::EVENT_ID, row))));
+        let first =
+            by_key.contains_key(&to) && began.contains_key(&(to, &*texts.get(events.text(event::EVENT_ID, row))));
         let follows =
             from != to && by_key.get(&from).is_some_and(|starts| starts.iter().any(|s| *s < at && at - s <= within));
         if first || follows {
@@ -855,7 +856,7 @@ fn stories(work: &Work<'_>, found: &[Found], limit: Option<&BTreeSet<Key>>) -> (
         let id = work.world.register.identity_of(key);
         let text = |id: u32| work.world.register.identities[id as usize].id;
         let text = id.map_or_else(|| key - work.world.register.identities.len() as Key, text);
-        work.world.settled.texts.get(text)
+        work.world.settled.texts.name(text)
     };
     // Names are asked for only among those who may be shown.
     let mut urgent: Vec<Open> = open.values().copied().collect();
@@ -903,8 +904,8 @@ fn story(
     match world.register.identity_of(key) {
         Some(id) => {
             let identity = &world.register.identities[id as usize];
-            out.identity = texts.get(identity.id).to_owned();
-            out.name = texts.get(if identity.name == EMPTY { identity.id } else { identity.name }).to_owned();
+            out.identity = texts.get(identity.id).to_string();
+            out.name = texts.get(if identity.name == EMPTY { identity.id } else { identity.name }).to_string();
             out.kind = world.kind_of(id).to_owned();
             out.periods = match &identity.kind {
                 Kind::Person(_) => world
@@ -922,7 +923,7 @@ fn story(
         }
         None => {
             let text = key - world.register.identities.len() as Key;
-            out.name = findings.first().map_or_else(|| texts.get(text).to_owned(), |f| f.finding.target.to_string());
+            out.name = findings.first().map_or_else(|| texts.get(text).to_string(), |f| f.finding.target.to_string());
         }
     }
     // Most severe first, then the earliest: what the story is about.
@@ -1002,7 +1003,7 @@ fn moments(work: &Work<'_>, wanted: &HashSet<Key>) -> BTreeMap<Key, Vec<(i64, Mo
         }
         let events = &settled.events;
         let action = event::ACTIONS[events.code(event::ACTION, row) as usize - 1];
-        let system = texts.get(events.text(event::SYSTEM, row));
+        let system = texts.name(events.text(event::SYSTEM, row));
         let target = texts.get(events.text(event::TARGET, row));
         let executor = texts.get(events.text(event::EXECUTOR, row));
         let refused = if world.failed(row) { " (refused)" } else { "" };

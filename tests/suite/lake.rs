@@ -585,7 +585,7 @@ fn random_predicates_agree(dialect: Dialect, count: usize) {
     house.with_world(house.config.clone(), |world| {
         use regrant::table::event::EVENT_ID;
         let resets = Resets(world.resets.iter().map(|&row| ResetSubject::new(world, row as usize)).collect());
-        let id = |s: &ResetSubject<'_>| world.settled.texts.get(world.settled.events.text(EVENT_ID, s.row)).to_owned();
+        let id = |s: &ResetSubject<'_>| world.settled.texts.get(world.settled.events.text(EVENT_ID, s.row)).to_string();
         for ((predicate, sql), found) in predicates.iter().zip(&found) {
             let values = predicate.eval(&resets);
             let mut by_id: BTreeMap<String, Vec<Option<bool>>> = BTreeMap::new();
