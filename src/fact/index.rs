@@ -3,6 +3,8 @@
 //! Keys below the number of identities have an array of their own entries' beginnings; names that resolve to nobody are
 //! few and lie sorted behind them.
 
+use std::cell::Cell;
+
 use rayon::prelude::*;
 
 use crate::identity::{Key, NO_KEY};
@@ -45,40 +47,88 @@ impl Starts {
     }
 }
 
-/// Puts values into the order of their keys, those of one key in the order given. Gone through twice instead of being laid down.
+/// In so many portions keys are taken apart, each of which then lies in the cache.
+const PORTIONS: usize = 256;
+
+/// Puts values into the order of their keys, those of one key in the order given and then into that of `order`.
+///
+/// First each goes to its portion of the keys, and only there to its key: values go to few places at a time, wherever their keys lie.
 fn by_key<V: Copy + Default + Send + Sync>(
     identities: usize,
     entries: impl Iterator<Item = (Key, V)> + Clone,
+    order: impl Fn(&mut [V]) + Sync,
 ) -> (Starts, Vec<V>) {
-    let mut starts = vec![0u32; identities + 1];
-    for (key, _) in entries.clone() {
-        if (key as usize) < identities {
-            starts[key as usize + 1] += 1;
-        }
+    let shift = (identities / PORTIONS).checked_ilog2().map_or(0, |bits| bits + 1);
+    let mut counts = vec![0usize; (identities >> shift) + 1];
+    for (key, _) in entries.clone().filter(|e| (e.0 as usize) < identities) {
+        counts[key as usize >> shift] += 1;
     }
-    let mut any = vec![0u64; identities.div_ceil(64)];
-    for slot in 0..identities {
-        any[slot / 64] |= u64::from(starts[slot + 1] > 0) << (slot % 64);
-        starts[slot + 1] += starts[slot];
+    let mut next = Vec::with_capacity(counts.len());
+    let mut resolved = 0;
+    for count in &counts {
+        next.push(resolved);
+        resolved += count;
     }
-    let resolved = starts[identities] as usize;
-    let mut values = vec![V::default(); resolved];
-    let mut next = starts.clone();
+    let mut laid = vec![(0, V::default()); resolved];
     let mut named: Vec<(Key, V)> = Vec::new();
     for (key, value) in entries {
         if (key as usize) < identities {
-            let at = &mut next[key as usize];
-            values[*at as usize] = value;
+            let at = &mut next[key as usize >> shift];
+            laid[*at] = (key, value);
             *at += 1;
         } else if key != NO_KEY {
             named.push((key, value));
         }
     }
+    let mut starts = vec![0u32; identities + 1];
+    let mut values = Vec::with_capacity(resolved + named.len());
+    values.resize(resolved, V::default());
+    let mut portions = Vec::with_capacity(counts.len());
+    let (mut all, mut free) = (laid.as_slice(), values.as_mut_slice());
+    for (count, ends) in counts.iter().zip(starts[1..].chunks_mut(1 << shift)) {
+        let (entries, others) = all.split_at(*count);
+        let (values, rest) = free.split_at_mut(*count);
+        portions.push((entries, values, ends));
+        (all, free) = (others, rest);
+    }
+    let mask = (1 << shift) - 1;
+    portions.into_par_iter().for_each(|(entries, values, ends)| {
+        for (key, _) in entries {
+            ends[*key as usize & mask] += 1;
+        }
+        let mut before = 0;
+        for end in &mut *ends {
+            before += std::mem::replace(end, before);
+        }
+        for (key, value) in entries {
+            let at = &mut ends[*key as usize & mask];
+            values[*at as usize] = *value;
+            *at += 1;
+        }
+        let mut from = 0;
+        for end in ends {
+            order(&mut values[from..*end as usize]);
+            from = *end as usize;
+        }
+    });
+    // Ends were counted from the beginning of each portion.
+    let mut before = 0;
+    for (count, ends) in counts.iter().zip(starts[1..].chunks_mut(1 << shift)) {
+        ends.iter_mut().for_each(|end| *end += before);
+        before += *count as u32;
+    }
+    let mut any = vec![0u64; identities.div_ceil(64)];
+    for (slot, ends) in starts.windows(2).enumerate() {
+        any[slot / 64] |= u64::from(ends[1] > ends[0]) << (slot % 64);
+    }
     named.par_sort_by_key(|n| n.0);
-    values.reserve_exact(named.len());
-    values.extend(named.iter().map(|n| n.1));
-    let mut names: Vec<(Key, u32)> = named.iter().enumerate().map(|(i, n)| (n.0, (resolved + i) as u32)).collect();
-    names.dedup_by_key(|n| n.0);
+    let mut names: Vec<(Key, u32)> = Vec::new();
+    for same in named.chunk_by(|a, b| a.0 == b.0) {
+        let from = values.len();
+        names.push((same[0].0, from as u32));
+        values.extend(same.iter().map(|n| n.1));
+        order(&mut values[from..]);
+    }
     names.shrink_to_fit();
     (Starts { identities: starts, any, names, end: values.len() as u32 }, values)
 }
@@ -153,37 +203,23 @@ impl Default for TimeIndex {
     }
 }
 
-/// Puts the entries of each key into their order.
-fn in_order<V: Ord + Copy + Default + Send + Sync>(
-    identities: usize,
-    entries: impl Iterator<Item = (Key, V)> + Clone,
-) -> (Starts, Vec<V>) {
-    let (starts, mut entries) = by_key(identities, entries);
-    let mut groups = Vec::new();
-    let mut rest = entries.as_mut_slice();
-    for range in starts.groups() {
-        let (group, after) = rest.split_at_mut(range.len());
-        if group.len() > 1 {
-            groups.push(group);
-        }
-        rest = after;
-    }
-    groups.into_par_iter().with_min_len(64).for_each(|group| group.sort_unstable());
-    (starts, entries)
-}
-
 impl TimeIndex {
     /// Sorts what it is given; the number is the caller's (an event row, a position). Entries without a key are left out.
     ///
     /// `identities` is how many keys stand for identities.
     pub fn build(identities: usize, entries: impl Iterator<Item = (Key, Entry)> + Clone) -> TimeIndex {
-        let whole = |t: i64| narrow(t).filter(|_| t != NULL);
-        if entries.clone().all(|(_, (t, _))| whole(t).is_some()) {
-            let seconds = entries.map(|(key, (t, number))| (key, (whole(t).expect("all of them are"), number)));
-            let (starts, entries) = in_order(identities, seconds);
-            return TimeIndex { starts, entries: Width::Seconds(entries) };
+        let all_whole = Cell::new(true);
+        let seconds = entries.clone().map(|(key, (t, number))| {
+            let whole = narrow(t).filter(|_| t != NULL);
+            all_whole.set(all_whole.get() && whole.is_some());
+            (key, (whole.unwrap_or_default(), number))
+        });
+        // Nearly always they are: that they are is seen on the way.
+        let (starts, of_seconds) = by_key(identities, seconds, <[(u32, u32)]>::sort_unstable);
+        if all_whole.get() {
+            return TimeIndex { starts, entries: Width::Seconds(of_seconds) };
         }
-        let (starts, entries) = in_order(identities, entries);
+        let (starts, entries) = by_key(identities, entries, <[Entry]>::sort_unstable);
         TimeIndex { starts, entries: Width::Micros(entries) }
     }
 
@@ -244,7 +280,7 @@ pub struct RowIndex {
 impl RowIndex {
     /// Rows are given in order; those without a key are left out.
     pub fn build(identities: usize, entries: impl Iterator<Item = (Key, u32)> + Clone) -> RowIndex {
-        let (starts, rows) = by_key(identities, entries);
+        let (starts, rows) = by_key(identities, entries, |_| ());
         RowIndex { starts, rows }
     }
 
@@ -329,6 +365,26 @@ mod tests {
             assert_eq!(index.between(7, 0, 4).collect::<Vec<_>>(), [(2, 5)]);
             assert_eq!(index.back_from(7, 5).collect::<Vec<_>>(), [(4, 4), (2, 5)]);
             assert_eq!(index.groups().map(Acts::len).collect::<Vec<_>>(), [2, 1, 2, 1]);
+        }
+    }
+
+    #[test]
+    fn portions_of_keys_are_put_together() {
+        for identities in [1, 255, 256, 257, 5000, 65_537] {
+            let entries = (0..20_000_u32).map(|n| {
+                let key = n.wrapping_mul(2_654_435_761) % (identities as u32 + 300);
+                (if n % 50 == 0 { NO_KEY } else { key }, (i64::from(n * 7919 % 1000) * SECOND, n))
+            });
+            let index = TimeIndex::build(identities, entries.clone());
+            let mut expected: std::collections::BTreeMap<Key, Vec<Entry>> = std::collections::BTreeMap::new();
+            entries.clone().filter(|e| e.0 != NO_KEY).for_each(|(key, e)| expected.entry(key).or_default().push(e));
+            let rows = RowIndex::build(identities, entries.map(|(key, e)| (key, e.1)));
+            for key in 0..identities as u32 + 301 {
+                let mut of_key = expected.remove(&key).unwrap_or_default();
+                assert!(rows.of(key).eq(of_key.iter().map(|e| e.1)), "{key} of {identities}");
+                of_key.sort_unstable();
+                assert!(index.of(key).iter().eq(of_key), "{key} of {identities}");
+            }
         }
     }
 

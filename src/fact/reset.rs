@@ -6,12 +6,13 @@ use chrono_tz::Tz;
 
 use super::coverage::reaches;
 use super::revocation::Priors;
-use super::standing::Standing;
+use super::standing::{Standing, TIERS};
 use super::{Fact, ResetCompute, Unit, World};
+use crate::config::Policy;
 use crate::identity::{IdentityId, Key, Known, Stint};
 use crate::settle::Period;
 use crate::table::{Table, account, event, person, workload};
-use crate::text::{LIST_SEPARATOR, TextId};
+use crate::text::{LIST_SEPARATOR, TextId, Texts};
 use crate::time::{self, DAY, HOUR, MINUTE};
 
 /// One reset of the period, with what several facts share.
@@ -306,10 +307,17 @@ fn verification_level(s: &S<'_>) -> Option<f64> {
     if !s.has(event::VERIFICATION) {
         return None;
     }
-    let said = s.folded(s.text(event::VERIFICATION));
-    let methods = said.split(LIST_SEPARATOR);
-    let levels = methods.map(|m| s.world.policy.levels.get(m).copied().unwrap_or(0.0));
-    Some(levels.fold(0.0, f64::max))
+    let said = s.text(event::VERIFICATION);
+    let known = s.world.verification_levels.get(&said).copied();
+    // A hunt asks of resets outside of the period as well.
+    Some(known.unwrap_or_else(|| level_of(s.world.policy, &s.world.settled.texts, said)))
+}
+
+/// The highest level of the methods that a text lists.
+pub(super) fn level_of(policy: &Policy, texts: &Texts, methods: TextId) -> f64 {
+    let said = texts.get_folded(methods);
+    let levels = said.split(LIST_SEPARATOR).map(|method| policy.levels.get(method).copied().unwrap_or(0.0));
+    levels.fold(0.0, f64::max)
 }
 
 fn token_issued(s: &S<'_>) -> Option<bool> {
@@ -329,12 +337,23 @@ fn token_ttl_minutes(s: &S<'_>) -> Option<f64> {
 }
 
 fn token_limit_minutes(s: &S<'_>) -> Option<f64> {
-    let channel = word(event::CHANNELS, s.code(event::TOKEN_CHANNEL)).unwrap_or("unknown");
-    let by_channel = s.world.policy.channel_minutes.get(channel).copied()?;
-    if channel == "postal" {
-        return Some(by_channel);
-    }
-    Some(by_channel.min(s.world.policy.tier_minutes.get(s.tier_or_standard()).copied()?))
+    let tier = TIERS.iter().position(|tier| *tier == s.tier_or_standard())?;
+    s.world.token_limits[usize::from(s.code(event::TOKEN_CHANNEL))][tier]
+}
+
+/// The longest life of a token by channel (its code, 0 where it is not known) and tier.
+pub(super) fn token_limits(policy: &Policy) -> Vec<[Option<f64>; TIERS.len()]> {
+    let of = |channel: &str, tier: &str| {
+        let by_channel = policy.channel_minutes.get(channel).copied()?;
+        if channel == "postal" {
+            return Some(by_channel);
+        }
+        Some(by_channel.min(policy.tier_minutes.get(tier).copied()?))
+    };
+    std::iter::once("unknown")
+        .chain(event::CHANNELS.iter().copied())
+        .map(|channel| TIERS.map(|tier| of(channel, tier)))
+        .collect()
 }
 
 macro_rules! facts {

@@ -11,7 +11,7 @@ use crate::text::EMPTY;
 /// The kinds of [`World::kind_of`].
 const KINDS: [&str; 4] = ["human", "workload", "shared", "break-glass"];
 /// The values of the fact `tier`.
-const TIERS: [&str; 6] = ["emergency", "privileged", "executive", "workload", "contractor", "standard"];
+pub(super) const TIERS: [&str; 6] = ["emergency", "privileged", "executive", "workload", "contractor", "standard"];
 /// Nobody.
 const NONE: u32 = u32::MAX;
 

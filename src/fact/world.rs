@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use super::coverage::Coverage;
 use super::index::{Acts, RowIndex, TextIndex, TimeIndex};
-use super::standing::Standing;
+use super::reset::{level_of, token_limits};
+use super::standing::{Standing, TIERS};
 use crate::config::{Config, Policy};
 use crate::identity::{IdentityId, Key, Kind, Known, NO_KEY, Register};
 use crate::instants::Instants;
@@ -105,6 +106,10 @@ pub struct World<'a> {
     pub holder_key: Vec<Key>,
     /// By identity.
     pub standing: Vec<Standing>,
+    /// By channel (its code) and tier: the longest life of a recovery token in minutes.
+    pub(super) token_limits: Vec<[Option<f64>; TIERS.len()]>,
+    /// By what a reset says of its verification: the highest level among the methods.
+    pub(super) verification_levels: HashMap<TextId, f64>,
 }
 
 /// 0 not known, 1 false, 2 true.
@@ -179,6 +184,8 @@ impl<'a> World<'a> {
             clock: Clock::new(config.zone(), as_of),
             holder_key: Vec::new(),
             standing: Vec::new(),
+            token_limits: token_limits(&config.policy),
+            verification_levels: HashMap::new(),
         };
         let ((held, coverage), ()) = rayon::join(
             || rayon::join(|| Held::of(settled, register), || Coverage::of(config, settled, as_of)),
@@ -193,6 +200,11 @@ impl<'a> World<'a> {
         world.last_active = world.activity_before();
         world.resets_by_target = TimeIndex::default();
         world.coverage = coverage;
+        let methods = |r: &u32| events.text(event::VERIFICATION, *r as usize);
+        for resets in world.resets.chunk_by(|a, b| methods(a) == methods(b)) {
+            let said = methods(&resets[0]);
+            world.verification_levels.entry(said).or_insert_with(|| level_of(&config.policy, texts, said));
+        }
         world.standing =
             (0..register.identities.len() as IdentityId).into_par_iter().map(|id| Standing::of(&world, id)).collect();
         world

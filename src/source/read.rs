@@ -26,7 +26,7 @@ use crate::text::{Interner, Sealed, Texts, fold};
 use crate::time::{self, ParsedInstant};
 
 /// Bytes of input that are decoded before they are joined.
-const BATCH: u64 = 256 << 20;
+const BATCH: u64 = 64 << 20;
 /// The same in files and pieces, for folders of many small objects.
 const BATCH_JOBS: usize = 4096;
 /// Of lines whose event nobody wants the first are parsed for their time, and one in so many after them: enough to see when a
