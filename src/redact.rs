@@ -19,6 +19,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use smol_str::SmolStr;
 
+use crate::report::evidence::Told;
 use crate::report::model::{Assessment, DataQuality, Finding, IdentityStory, Rejected, Subject};
 use crate::table::{credential, event};
 use crate::text::fold;
@@ -265,7 +266,11 @@ impl Redaction<'_> {
         }
         finding.finding_id = self.with.finding_id(&finding.finding_id).into();
         finding.source_file = self.with.without_addresses(&finding.source_file).into();
-        self.facts(finding.evidence.iter_mut());
+        for (_, value) in finding.evidence.iter_mut().filter(|(name, _)| !PLAIN_FACTS.contains(name)) {
+            if let Told::Text(text) = value {
+                *text = self.with.of(text).into();
+            }
+        }
     }
 
     fn facts<'f>(&self, facts: impl Iterator<Item = (&'f str, &'f mut Value)>) {

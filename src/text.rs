@@ -425,11 +425,10 @@ impl Shard {
         }
         for i in 0..self.ends.len() {
             let text = self.get(i);
-            // An id ends with a digit, or with what folding takes away.
-            let last = text.as_bytes()[text.len() - 1];
-            let numbered =
-                if last.is_ascii_digit() || !last.is_ascii_graphic() { pages.find(&fold(text)) } else { None };
-            if let Some((slot, _)) = numbered {
+            if !numbered::may_be_one(text.as_bytes()) {
+                continue;
+            }
+            if let Some((slot, _)) = pages.find(&fold(text)) {
                 self.like.insert(i as u32, Like::Numbered(slot));
             }
         }

@@ -3,6 +3,8 @@
 //! An instant is an `i64` of microseconds since 1970-01-01T00:00:00Z; finer digits are cut. Parsing here is strict and fast,
 //! and knows RFC 3339 alone; a vendor's own formats are the business of the source that maps them.
 
+use std::fmt::Write as _;
+
 use chrono::offset::LocalResult;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
@@ -194,9 +196,22 @@ pub fn format_instant(us: i64) -> String {
     let (days, of_day) = (us.div_euclid(DAY), us.rem_euclid(DAY));
     let (year, month, day) = civil_from_days(days);
     let (hour, minute, second, fraction) = (of_day / HOUR, of_day / MINUTE % 60, of_day / SECOND % 60, of_day % SECOND);
-    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-    if fraction != 0 {
-        text.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+    if !(0..=9999).contains(&year) || fraction != 0 {
+        let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+        if fraction != 0 {
+            text.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+        }
+        text.push('Z');
+        return text;
+    }
+    // By far the commonest form, digit by digit.
+    let mut text = String::with_capacity(20);
+    for (number, before) in
+        [(year / 100, ""), (year % 100, ""), (month, "-"), (day, "-"), (hour, "T"), (minute, ":"), (second, ":")]
+    {
+        text.push_str(before);
+        text.push(char::from(b'0' + (number / 10) as u8));
+        text.push(char::from(b'0' + (number % 10) as u8));
     }
     text.push('Z');
     text
@@ -278,17 +293,17 @@ pub fn format_duration_days(x: f64) -> String {
 /// fractions of a second too; a negative one begins with `-`.
 pub fn format_duration_micros(us: i64) -> String {
     let mut rest = us.unsigned_abs() / SECOND.unsigned_abs();
-    let mut parts = Vec::with_capacity(2);
+    let mut words = String::with_capacity(24);
+    let mut units = 0;
     for (seconds, unit) in [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")] {
-        if rest >= seconds && parts.len() < 2 {
-            parts.push(format!("{} {unit}", rest / seconds));
+        if rest >= seconds && units < 2 {
+            let before = [if us < 0 { "-" } else { "" }, " "][units];
+            write!(words, "{before}{} {unit}", rest / seconds).expect("a text takes what is written");
+            units += 1;
         }
         rest %= seconds;
     }
-    match parts.is_empty() {
-        true => "0 s".to_owned(),
-        false => format!("{}{}", if us < 0 { "-" } else { "" }, parts.join(" ")),
-    }
+    if units == 0 { "0 s".to_owned() } else { words }
 }
 
 /// Rounded to the microsecond first: 250 s as minutes is 4.1666… and must not come back as 249 s.

@@ -3,6 +3,7 @@
 //! Blocks are judged in parallel and joined in order, so that neither threads nor block size show in the result. Text is
 //! gathered only for rows that become findings.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -25,7 +26,7 @@ use crate::fact::{
     CredentialCompute, CredentialSubject, Fact, Registry, ResetCompute, ResetSubject, Value, World, credential_fact,
     credential_facts, policy_unit, record, reset_fact, reset_facts, revocation,
 };
-use crate::report::evidence::Evidence;
+use crate::report::evidence::{Evidence, Told};
 use crate::report::model::{Counts, Finding, State as FindingState, Subject};
 use crate::table::{credential, event};
 use crate::text::EMPTY;
@@ -584,6 +585,7 @@ impl<'j> Judge<'j> {
             return;
         }
         let (severity, escalation) = self.severities(check, columns);
+        let mut because = String::new();
         let mut found: Vec<Found> = rows
             .iter()
             .map(|&i| {
@@ -612,7 +614,7 @@ impl<'j> Judge<'j> {
                     ticket: d.ticket,
                     because: SmolStr::default(),
                     evidence: Evidence::of(&heading.facts, |name| {
-                        block.value(name, i).map_or(Value::Null, |v| v.0).json()
+                        block.value(name, i).map_or(Told::Null, |v| v.0.told())
                     }),
                     requirements: heading.requirements.clone(),
                     source_file: d.source_file,
@@ -620,7 +622,9 @@ impl<'j> Judge<'j> {
                     waiver: SmolStr::default(),
                     contextual: Arc::default(),
                 };
-                finding.because = check.because.render(&mut |name| self.say(block, i, &finding, name)).into();
+                because.clear();
+                check.because.render(&mut because, |name| self.say(block, i, &finding, name));
+                finding.because = SmolStr::new(&because);
                 Found { finding, at: d.at, key: d.key }
             })
             .collect();
@@ -635,16 +639,17 @@ impl<'j> Judge<'j> {
     }
 
     /// A placeholder of a sentence.
-    fn say<B: Block>(&self, block: &B, i: usize, finding: &Finding, name: &str) -> String {
+    fn say<'f, B: Block>(&self, block: &B, i: usize, finding: &'f Finding, name: &str) -> Cow<'f, str> {
         if let Some(policy) = name.strip_prefix(':') {
-            return self.world.policy.scalar(policy).map_or(Value::Null, Value::Number).words(policy_unit(policy));
+            let value = self.world.policy.scalar(policy).map_or(Value::Null, Value::Number);
+            return Cow::Owned(value.words(policy_unit(policy)));
         }
         if let Some((value, unit)) = block.value(name, i) {
-            return value.words(unit);
+            return Cow::Owned(value.words(unit));
         }
         match column_of(finding, name) {
-            "" => "not reported".to_owned(),
-            text => text.to_owned(),
+            "" => Cow::Borrowed("not reported"),
+            text => Cow::Borrowed(text),
         }
     }
 

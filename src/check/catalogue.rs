@@ -204,16 +204,14 @@ impl Sentence {
         })
     }
 
-    /// The sentence with its placeholders filled; `value` is asked for `name` or `:name`.
-    pub fn render(&self, value: &mut dyn FnMut(&str) -> String) -> String {
-        let mut sentence = String::new();
+    /// Puts the sentence with its placeholders filled behind a text; `value` is asked for `name` or `:name`.
+    pub fn render<T: AsRef<str>>(&self, sentence: &mut String, mut value: impl FnMut(&str) -> T) {
         for part in &self.parts {
             match part {
                 Part::Text(text) => sentence.push_str(text),
-                Part::Placeholder(name) => sentence.push_str(&value(name)),
+                Part::Placeholder(name) => sentence.push_str(value(name).as_ref()),
             }
         }
-        sentence
     }
 }
 
@@ -721,7 +719,8 @@ c: not-applicable
         assert_eq!(case.config.as_deref(), Some("timezone = \"Europe/Berlin\"\n"));
         assert_eq!(case.tables, [("event".to_owned(), "event_id,system\na:b,okta\n".to_owned())]);
         assert_eq!(case.verdicts, [("a:b".to_owned(), Verdict::Fail), ("c".to_owned(), Verdict::NotApplicable)]);
-        let text = check.because.render(&mut |name| format!("<{name}>"));
+        let mut text = String::new();
+        check.because.render(&mut text, |name| format!("<{name}>"));
         assert_eq!(text, "<target> slept <days_inactive>, more than <:dormant_days>");
         assert!(check.origin.ends_with("house-rule.md"));
     }
@@ -756,6 +755,8 @@ c: not-applicable
     fn a_sentence_with_text_only_stays_as_it_is() {
         let sentence = Sentence::parse("nothing to fill").expect("no braces");
         assert_eq!(sentence.names().count(), 0);
-        assert_eq!(sentence.render(&mut |_| String::new()), "nothing to fill");
+        let mut text = String::new();
+        sentence.render(&mut text, |name| name.to_owned());
+        assert_eq!(text, "nothing to fill");
     }
 }

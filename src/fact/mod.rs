@@ -16,11 +16,13 @@ pub mod world;
 use std::sync::LazyLock;
 
 use hashbrown::HashMap;
+use smol_str::format_smolstr;
 
 use crate::check::SubjectKind;
 use crate::check::catalogue::FactNames;
 use crate::check::predicate::{Kind, Names};
 use crate::config::Policy;
+use crate::report::evidence::Told;
 
 pub use credential::CredentialSubject;
 pub use reset::ResetSubject;
@@ -123,6 +125,17 @@ impl Value {
             // Six decimals: below a microsecond of any unit here, and free of the noise of binary fractions.
             Value::Number(x) => ((x * 1e6).round() / 1e6).into(),
             Value::Text(t) => t.as_str().into(),
+        }
+    }
+
+    /// The same as a finding tells it.
+    pub fn told(&self) -> Told {
+        match self {
+            Value::Null => Told::Null,
+            Value::Bool(is) => Told::Bool(*is),
+            Value::Number(x) if x.fract() == 0.0 && x.abs() < 9e15 => Told::Number(format_smolstr!("{}", *x as i64)),
+            Value::Number(_) => self.json().into(),
+            Value::Text(text) => Told::Text(text.into()),
         }
     }
 

@@ -8,11 +8,10 @@ use std::io::Write;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Fault, scan};
 use crate::check::Severity;
-use crate::report::evidence::Evidence;
+use crate::report::evidence::{Evidence, Told};
 use crate::report::model::{Finding, State};
 
 /// Rows of text as CSV, written as every CSV of ours is: a cell that a spreadsheet would take for a formula is guarded.
@@ -242,12 +241,12 @@ fn json_evidence(bytes: &mut Vec<u8>, evidence: &Evidence) -> Result<(), Fault> 
         json_text(bytes, name);
         bytes.push(b':');
         match value {
-            Value::Null => bytes.extend_from_slice(b"null"),
-            Value::Bool(true) => bytes.extend_from_slice(b"true"),
-            Value::Bool(false) => bytes.extend_from_slice(b"false"),
-            Value::Number(number) => bytes.extend_from_slice(number.as_str().as_bytes()),
-            Value::String(text) => json_text(bytes, text),
-            Value::Array(_) | Value::Object(_) => serde_json::to_writer(&mut *bytes, value)?,
+            Told::Null => bytes.extend_from_slice(b"null"),
+            Told::Bool(true) => bytes.extend_from_slice(b"true"),
+            Told::Bool(false) => bytes.extend_from_slice(b"false"),
+            Told::Number(spelt) => bytes.extend_from_slice(spelt.as_bytes()),
+            Told::Text(text) => json_text(bytes, text),
+            Told::Other(value) => serde_json::to_writer(&mut *bytes, value)?,
         }
     }
     bytes.push(b'}');
@@ -413,6 +412,7 @@ fn state_word(state: State) -> &'static str {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use serde_json::Value;
     use std::sync::Arc;
 
     use serde_json::json;

@@ -45,6 +45,16 @@ fn shape(text: &str) -> Option<(usize, u64)> {
     is_one.then(|| (prefix.len(), value(number)))
 }
 
+/// Can a text fold to a numbered id? Folding takes away what is not visible at its end.
+pub(super) fn may_be_one(text: &[u8]) -> bool {
+    match text {
+        [.., b'!'..=b'~'] => {
+            text.len() >= *DIGITS.start() && text[text.len() - DIGITS.start()..].iter().all(u8::is_ascii_digit)
+        }
+        _ => true,
+    }
+}
+
 fn value(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }

@@ -275,7 +275,7 @@ fn tell(finding: &Finding, assessment: &Assessment) -> String {
     let mut rows = Vec::new();
     for (name, value) in finding.evidence.iter() {
         let (unit, doc) = docs.get(name).copied().unwrap_or((Unit::None, ""));
-        rows.push(vec![shown(name), shown(&words(value, unit)), doc.to_owned()]);
+        rows.push(vec![shown(name), shown(&words(&value.json(), unit)), doc.to_owned()]);
     }
     out.push_str(&columns(&rows, 2));
     if let Some(check) = check {

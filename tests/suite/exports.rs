@@ -51,7 +51,7 @@ fn hostile(mut report: Report) -> Report {
         finding.action = text(number + 10).into();
         finding.tier = text(number + 11).into();
         let facts = finding.evidence.iter().map(|(name, value)| (name.to_owned(), value.clone()));
-        finding.evidence = facts.chain([(text(number), Value::String(text(number)))]).collect();
+        finding.evidence = facts.chain([(text(number), Value::String(text(number)).into())]).collect();
     }
     let a = &mut report.assessment;
     a.run.title = Some(text(9));

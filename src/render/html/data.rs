@@ -423,7 +423,7 @@ fn columns(
     texts("because", out, &|column, f| column.shown(&f.because, words::LONGEST));
     texts("evidence", out, &|column, f| {
         let mut values = Column(Vec::with_capacity(128));
-        f.evidence.iter().for_each(|(name, value)| values.text(&words::value(name, value)));
+        f.evidence.iter().for_each(|(name, value)| values.text(&words::told(name, value)));
         let list = column.next();
         if values.0.is_empty() {
             list.push(b'[');

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::check::Severity;
 use crate::render::scan;
+use crate::report::evidence::Told;
 use crate::report::model::Standing;
 
 /// Narrow no-break space: thousands stay on one line.
@@ -296,29 +297,47 @@ pub fn value<'a>(name: &str, v: &'a Value) -> Cow<'a, str> {
         Value::Null => return Cow::Borrowed("not reported"),
         Value::Bool(true) => return Cow::Borrowed("yes"),
         Value::Bool(false) => return Cow::Borrowed("no"),
-        Value::Number(n) => {
-            let Some(x) = n.as_f64() else { return Cow::Owned(visible_cut(&n.to_string(), 60)) };
-            let unit = if name.ends_with("_minutes") || name == "minutes_to_revoke" || name.starts_with("minutes_") {
-                Some(60.0)
-            } else if name.ends_with("_hours") || name.starts_with("hours_") {
-                Some(3_600.0)
-            } else if name.ends_with("_days") || name.starts_with("days_") {
-                Some(86_400.0)
-            } else {
-                None
-            };
-            match (unit, n.as_u64()) {
-                (Some(unit), _) => duration(x * unit),
-                (None, Some(whole)) => number(whole),
-                (None, None) => visible_cut(&n.to_string(), 40),
-            }
-        }
-        Value::String(s) if s.is_empty() => return Cow::Borrowed("empty"),
-        Value::String(s) => return shown(s, LONGEST),
+        Value::Number(n) => quantity(name, n.as_str()),
+        Value::String(s) => return word(s),
         Value::Array(items) if items.is_empty() => return Cow::Borrowed("none"),
         Value::Array(items) => visible(&items.iter().map(|i| value("", i)).collect::<Vec<_>>().join(", ")),
         Value::Object(_) => visible(&v.to_string()),
     })
+}
+
+/// The same of a value as a finding tells it.
+pub fn told<'a>(name: &str, told: &'a Told) -> Cow<'a, str> {
+    match told {
+        Told::Null => Cow::Borrowed("not reported"),
+        Told::Bool(true) => Cow::Borrowed("yes"),
+        Told::Bool(false) => Cow::Borrowed("no"),
+        Told::Number(spelt) => Cow::Owned(quantity(name, spelt)),
+        Told::Text(text) => word(text),
+        Told::Other(other) => value(name, other),
+    }
+}
+
+fn word(text: &str) -> Cow<'_, str> {
+    if text.is_empty() { Cow::Borrowed("empty") } else { shown(text, LONGEST) }
+}
+
+/// A number, as it is spelt, in the unit that its name ends in.
+fn quantity(name: &str, spelt: &str) -> String {
+    let Some(x) = spelt.parse::<f64>().ok().filter(|x| x.is_finite()) else { return visible_cut(spelt, 60) };
+    let unit = if name.ends_with("_minutes") || name == "minutes_to_revoke" || name.starts_with("minutes_") {
+        Some(60.0)
+    } else if name.ends_with("_hours") || name.starts_with("hours_") {
+        Some(3_600.0)
+    } else if name.ends_with("_days") || name.starts_with("days_") {
+        Some(86_400.0)
+    } else {
+        None
+    };
+    match (unit, spelt.parse::<u64>()) {
+        (Some(unit), _) => duration(x * unit),
+        (None, Ok(whole)) => number(whole),
+        (None, Err(_)) => visible_cut(spelt, 40),
+    }
 }
 
 /// `minutes_to_revoke` → "time to revoke", `token_ttl_minutes` → "token ttl": the unit goes, for [`value`] prints it.

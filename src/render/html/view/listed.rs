@@ -131,7 +131,7 @@ pub(super) fn finding(f: &Finding, desk: &Desk<'_>) -> FindingView {
         evidence: f
             .evidence
             .iter()
-            .map(|(k, v)| (words::sentence(&words::fact_name(k)), words::value(k, v).into_owned()))
+            .map(|(k, v)| (words::sentence(&words::fact_name(k)), words::told(k, v).into_owned()))
             .collect(),
         references: desk.references(&counted),
         contextual,
