@@ -499,7 +499,8 @@ impl<'j> Judge<'j> {
                 }
                 part
             });
-        let (resets, credentials) = (resets.collect::<Vec<_>>(), credentials.collect::<Vec<_>>());
+        // Side by side, so that nobody waits for the last resets.
+        let (resets, credentials) = rayon::join(|| resets.collect::<Vec<_>>(), || credentials.collect::<Vec<_>>());
         let mut found = Vec::with_capacity(resets.len() + credentials.len());
         for mut part in resets.into_iter().chain(credentials) {
             found.push(std::mem::take(&mut part.found));
