@@ -2,6 +2,7 @@
 //!
 //! An identity is a person or a workload. Nothing fuzzier than folding and the part behind `DOMAIN\`.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono_tz::Tz;
@@ -118,6 +119,8 @@ pub struct Register {
     leads: Vec<u32>,
     /// By identity.
     usual: Vec<Usual>,
+    /// Ambiguous aliases that no other column holds.
+    ambiguous_unasked: BTreeSet<String>,
     /// Identity of each account row that stands, in the order of `account_rows`.
     pub account_identity: Vec<Option<IdentityId>>,
     zone: Tz,
@@ -131,6 +134,9 @@ struct Usual {
     /// Its only stint; [`FREE`] where it has none, [`MANY`] where it has several.
     stint: u32,
 }
+
+/// By hash of an alias that no other column holds: whose it is.
+type Unasked = HashMap<u64, IdentityId>;
 
 /// An alias of nobody.
 const FREE: u32 = u32::MAX;
@@ -151,11 +157,13 @@ impl Register {
             own: HashMap::new(),
             leads: Vec::new(),
             usual: Vec::new(),
+            ambiguous_unasked: BTreeSet::new(),
             account_identity: Vec::new(),
             zone,
         };
-        register.add_people(settled);
-        register.add_workloads(settled);
+        let mut unasked = Unasked::new();
+        register.add_people(settled, &mut unasked);
+        register.add_workloads(settled, &mut unasked);
         register.add_accounts(settled);
         register.leads = register.leads(texts);
         let all = 0..register.identities.len() as IdentityId;
@@ -210,15 +218,25 @@ impl Register {
         *slot = if *slot == FREE || *slot == id { id } else { MANY };
     }
 
-    fn name_list(&mut self, texts: &Texts, list: TextId, id: IdentityId) {
-        // A part that no other column holds was never interned by itself, so nobody can ask for it.
+    fn name_list(&mut self, texts: &Texts, list: TextId, id: IdentityId, unasked: &mut Unasked) {
         for part in texts.get(list).split(LIST_SEPARATOR) {
-            let text = texts.find(&crate::text::fold(part));
-            self.name(texts, text, id);
+            let folded = crate::text::fold(part);
+            match texts.find(&folded) {
+                // No other column holds it, so that it was never interned by itself and nobody asks for it.
+                EMPTY => self.name_unasked(folded, id, unasked),
+                text => self.name(texts, text, id),
+            }
         }
     }
 
-    fn add_people(&mut self, settled: &Settled) {
+    /// What nobody asks for leads to somebody all the same, and is listed when it leads to two.
+    fn name_unasked(&mut self, folded: String, id: IdentityId, unasked: &mut Unasked) {
+        if !folded.is_empty() && *unasked.entry(crate::text::hash(folded.as_bytes())).or_insert(id) != id {
+            self.ambiguous_unasked.insert(folded);
+        }
+    }
+
+    fn add_people(&mut self, settled: &Settled, unasked: &mut Unasked) {
         let texts = &settled.texts;
         let mut by: HashMap<TextId, IdentityId> = HashMap::new();
         let mut periods: Vec<Vec<u32>> = Vec::new();
@@ -233,7 +251,7 @@ impl Register {
             periods[id as usize].push(i as u32);
             self.name(texts, period.person, id);
             self.name(texts, period.email, id);
-            self.name_list(texts, period.aliases, id);
+            self.name_list(texts, period.aliases, id, unasked);
         }
         for (identity, mut periods) in self.identities.iter_mut().zip(periods) {
             periods.sort_by_key(|&p| (settled.periods[p as usize].start, settled.periods[p as usize].seq, p));
@@ -262,7 +280,7 @@ impl Register {
         self.people = self.identities.len();
     }
 
-    fn add_workloads(&mut self, settled: &Settled) {
+    fn add_workloads(&mut self, settled: &Settled, unasked: &mut Unasked) {
         let (texts, rows) = (&settled.texts, &settled.workloads);
         for &row in &settled.workload_rows {
             let r = row as usize;
@@ -274,7 +292,7 @@ impl Register {
             });
             self.name(texts, rows.text(workload::WORKLOAD_ID, r), id);
             self.name(texts, rows.text(workload::NAME, r), id);
-            self.name_list(texts, rows.text(workload::ALIASES, r), id);
+            self.name_list(texts, rows.text(workload::ALIASES, r), id, unasked);
         }
     }
 
@@ -374,9 +392,10 @@ impl Register {
     }
 
     /// Aliases that lead to more than one identity, sorted.
-    pub fn ambiguous<'a>(&self, texts: &'a Texts) -> Vec<&'a str> {
+    pub fn ambiguous<'a>(&'a self, texts: &'a Texts) -> Vec<&'a str> {
         let many = self.alias.iter().enumerate().filter(|(_, slot)| **slot == MANY);
-        let mut names: Vec<&str> = many.map(|(i, _)| texts.name(i as TextId)).collect();
+        let unasked = self.ambiguous_unasked.iter().map(String::as_str);
+        let mut names: Vec<&str> = many.map(|(i, _)| texts.name(i as TextId)).chain(unasked).collect();
         names.sort_unstable();
         names
     }

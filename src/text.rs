@@ -38,7 +38,8 @@ pub fn slot(id: TextId) -> usize {
     (id & !PLAIN) as usize
 }
 
-fn hash(bytes: &[u8]) -> u64 {
+/// A hash that is the same in every run.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // A fixed seed: an attacker who floods buckets slows a run down, a random one would make runs differ in nothing
     // but is not needed, since no output follows the order of numbers.

@@ -480,9 +480,10 @@ impl Inventory {
             return Ok(self.recognise_json(disk, &head, only, &because));
         }
         // Only the header decides: a cell of another encoding further down is that record's fault (`bad-encoding`).
-        let first_line = head.split(|b| *b == b'\n').next().unwrap_or_default();
-        if head.contains(&0) || std::str::from_utf8(first_line).is_err() {
-            return Ok(Err("not text (neither UTF-8 nor UTF-16 with a byte order mark)".to_owned()));
+        let first_line = head.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
+        let not_text = || "not text (neither UTF-8 nor UTF-16 with a byte order mark)".to_owned();
+        if first_line.contains(&0) || std::str::from_utf8(first_line).is_err() {
+            return Ok(Err(not_text()));
         }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(head.as_slice());
         let mut record = csv::ByteRecord::new();
@@ -504,6 +505,7 @@ impl Inventory {
                     Some(i) => {
                         Ok((Recognised::SourceCsv(i), format!("its header is that of {}", self.mappings[i].title)))
                     }
+                    None if head.contains(&0) => Err(not_text()),
                     None => Err(unknown_header(&header)),
                 },
             },
