@@ -244,8 +244,7 @@ impl Register {
             let next = self.identities.len() as IdentityId;
             let id = *by.entry(period.person).or_insert(next);
             if id == next {
-                let given = settled.people.text(crate::table::person::PERSON_ID, period.row as usize);
-                self.identities.push(Identity { id: given, name: period.name, kind: Kind::Person(0..0) });
+                self.identities.push(Identity { id: period.person_id, name: period.name, kind: Kind::Person(0..0) });
                 periods.push(Vec::new());
             }
             periods[id as usize].push(i as u32);

@@ -31,6 +31,8 @@ pub struct Period {
     pub row: u32,
     /// Folded `person_id`.
     pub person: TextId,
+    /// `person_id` as the row writes it that speaks first.
+    pub person_id: TextId,
     /// Display name; [`EMPTY`] when none.
     pub name: TextId,
     /// Work address.
@@ -760,6 +762,7 @@ impl Desk<'_> {
         let period = Period {
             row: first,
             person: self.texts.folded(people.text(person::PERSON_ID, first as usize)),
+            person_id: text(person::PERSON_ID),
             name: text(person::NAME),
             email: text(person::EMAIL),
             aliases: text(person::ALIASES),

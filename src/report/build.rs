@@ -315,14 +315,27 @@ fn standing(counts: &Counts, able: bool) -> Standing {
     }
 }
 
+/// Facts by the tier: who is not known to be privileged is held to what is asked of others.
+const BY_TIER: [&str; 4] = ["tier", "sensitive", "required_level", "token_limit_minutes"];
+/// Further facts for which who is in no register is a stranger, or has never left.
+const BY_REGISTER: [&str; 3] = ["target_kind", "revocation_sla_minutes", "approver_offboarded"];
+
 /// Do passes of the check rest on a table?
 fn rests_on(check: &Check, table: Table) -> bool {
+    let names = |fact: &&str| [&check.applies, &check.fails].iter().any(|predicate| predicate.names().contains(*fact));
     match table {
         Table::Event => check.subject == SubjectKind::Reset,
-        Table::Credential => check.subject == SubjectKind::Credential || check.control == Control::Revocation,
+        // A privileged credential or account makes its holder privileged.
+        Table::Credential => {
+            check.subject == SubjectKind::Credential
+                || check.control == Control::Revocation
+                || BY_TIER.iter().any(names)
+        }
         Table::Ticket => check.control == Control::AuditTrail,
         Table::Person | Table::Workload | Table::Account => {
-            check.control == Control::Eligibility || check.subject == SubjectKind::Credential
+            check.control == Control::Eligibility
+                || check.subject == SubjectKind::Credential
+                || BY_TIER.iter().chain(&BY_REGISTER).any(names)
         }
     }
 }

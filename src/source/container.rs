@@ -263,7 +263,9 @@ impl Kind {
             Some(b'<') if syslog::looks_like(text) => Kind::Syslog,
             Some(b'<') => Kind::Xml,
             // Of a table the header decides: a zero in a cell further down, which whoever is logged may have put there, hides no log.
-            _ if text.split(|byte| matches!(byte, b'\n' | b'\r')).next().is_some_and(|line| line.contains(&0)) => Kind::Binary,
+            _ if text.split(|byte| matches!(byte, b'\n' | b'\r')).next().is_some_and(|line| line.contains(&0)) => {
+                Kind::Binary
+            }
             _ if ldif::looks_like(text) => Kind::Ldif,
             _ if syslog::looks_like(text) => Kind::Syslog,
             _ => Kind::Table,

@@ -118,6 +118,8 @@ pub struct Inventory {
 struct Candidate {
     disk: PathBuf,
     named: bool,
+    /// A link of a folder that leads to no file.
+    not_followed: bool,
     /// Nobody looked whether it is an archive.
     unopened: bool,
     /// The archive it is a member of, and what was made of it.
@@ -248,6 +250,13 @@ impl Inventory {
             placed,
             scratch: None,
         };
+        seen.retain(|(path, candidate)| {
+            if candidate.not_followed {
+                let found = "a link that leads to no file; one to a folder is not followed: name that folder itself";
+                inventory.skipped.push((path.clone(), found.to_owned()));
+            }
+            !candidate.not_followed
+        });
         let mut leaders = None;
         if trust == Trust::Names {
             let by_name = leaders.insert(siblings::leaders(&seen, |(path, _)| path));
@@ -760,7 +769,7 @@ fn named(paths: &[PathBuf]) -> Result<(PathBuf, Vec<Candidate>), SourceError> {
 
 impl Candidate {
     fn new(disk: PathBuf, named: bool) -> Candidate {
-        Candidate { disk, named, unopened: false, member: None }
+        Candidate { disk, named, not_followed: false, unopened: false, member: None }
     }
 
     /// The `[[input]]` that matches it; of a member by its own path, else by that of its archive.
@@ -842,9 +851,11 @@ fn walk(root: &Path, found: &mut Vec<Candidate>) -> Result<(), SourceError> {
             cause: e.to_string(),
             hint: "every folder below a named one must be readable".to_owned(),
         })?;
-        let is_file = entry.file_type().is_file() || entry.file_type().is_symlink() && entry.path().is_file();
-        if is_file && entry.file_name() != "regrant.toml" {
-            found.push(Candidate::new(entry.path().to_owned(), false));
+        let link = entry.file_type().is_symlink();
+        let is_file = entry.file_type().is_file() || link && entry.path().is_file();
+        if (is_file || link) && entry.file_name() != "regrant.toml" {
+            let candidate = Candidate::new(entry.path().to_owned(), false);
+            found.push(Candidate { not_followed: !is_file, ..candidate });
         }
     }
     Ok(())

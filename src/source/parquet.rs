@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use parquet::basic::{LogicalType, TimeUnit};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::pump::broken_line;
@@ -20,9 +22,10 @@ pub(super) fn to_lines(path: &Path, to: &mut dyn Write) -> io::Result<()> {
         io::Error::new(io::ErrorKind::InvalidData, format!("the Parquet file is damaged: {error}"))
     };
     let reader = SerializedFileReader::new(File::open(path)?).map_err(damaged)?;
+    let schema = reader.metadata().file_metadata().schema();
     for row in reader.get_row_iter(None).map_err(damaged)? {
         match row {
-            Ok(row) => writeln!(to, "{}", group(&row))?,
+            Ok(row) => writeln!(to, "{}", group(&row, Some(schema)))?,
             // Behind a damaged page nothing can be found again.
             Err(error) => {
                 broken_line(to, &format!("a row of the Parquet file: {error}"))?;
@@ -33,11 +36,37 @@ pub(super) fn to_lines(path: &Path, to: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn group(row: &Row) -> Value {
-    Value::Object(row.get_column_iter().map(|(name, field)| (name.clone(), value(field))).collect::<Map<_, _>>())
+/// The columns of a row of that type, where it is known.
+fn group(row: &Row, of: Option<&Type>) -> Value {
+    let types = of.filter(|of| of.is_group()).map_or(&[][..], Type::get_fields);
+    let columns = row.get_column_iter().enumerate().map(|(i, (name, field))| {
+        let of = types.get(i).filter(|of| of.name() == name).map(|of| &**of);
+        (name.clone(), value(field, of))
+    });
+    Value::Object(columns.collect::<Map<_, _>>())
 }
 
-fn value(field: &Field) -> Value {
+/// An instant as its column's type means it: finer than microseconds is cut, and where the type knows no zone the input's counts. The
+/// crate's rows know neither. Null for what is no instant.
+fn instant(field: &Field, of: Option<&Type>) -> Option<Value> {
+    let Some(LogicalType::Timestamp(stamp)) = of?.get_basic_info().logical_type_ref() else { return None };
+    let us = match (field, stamp.unit) {
+        (Field::Long(ms) | Field::TimestampMillis(ms), TimeUnit::MILLIS) => ms.saturating_mul(1_000),
+        (Field::Long(us) | Field::TimestampMicros(us), TimeUnit::MICROS) => *us,
+        (Field::Long(ns), TimeUnit::NANOS) => ns.div_euclid(1_000),
+        _ => return None,
+    };
+    let mut text = time::format_instant(us);
+    if !stamp.is_adjusted_to_u_t_c {
+        text.pop();
+    }
+    Some(Value::from(text))
+}
+
+fn value(field: &Field, of: Option<&Type>) -> Value {
+    if let Some(instant) = instant(field, of) {
+        return instant;
+    }
     match field {
         Field::Null => Value::Null,
         Field::Bool(truth) => Value::from(*truth),
@@ -63,14 +92,14 @@ fn value(field: &Field) -> Value {
         }
         Field::TimestampMillis(ms) => Value::from(time::format_instant(ms.saturating_mul(1_000))),
         Field::TimestampMicros(us) => Value::from(time::format_instant(*us)),
-        Field::Group(row) => group(row),
-        Field::ListInternal(list) => Value::Array(list.elements().iter().map(value).collect()),
+        Field::Group(row) => group(row, of),
+        Field::ListInternal(list) => Value::Array(list.elements().iter().map(|field| value(field, None)).collect()),
         Field::MapInternal(map) => {
-            let key = |field: &Field| match value(field) {
+            let key = |field: &Field| match value(field, None) {
                 Value::String(text) => text,
                 other => other.to_string(),
             };
-            Value::Object(map.entries().iter().map(|(name, field)| (key(name), value(field))).collect())
+            Value::Object(map.entries().iter().map(|(name, field)| (key(name), value(field, None))).collect())
         }
         other @ (Field::Decimal(_) | Field::TimeMillis(_) | Field::TimeMicros(_)) => Value::from(other.to_string()),
     }
@@ -108,6 +137,48 @@ mod tests {
         }
         rows.close().expect("closed");
         writer.close().expect("closed");
+    }
+
+    #[test]
+    fn instants_of_every_unit_with_and_without_a_zone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.parquet");
+        let columns = [
+            ("MILLIS,true", 1_614_719_904_123, "2021-03-02T21:18:24.123Z"),
+            ("MILLIS,false", 1_614_719_904_000, "2021-03-02T21:18:24"),
+            ("MICROS,true", 1_614_719_904_123_456, "2021-03-02T21:18:24.123456Z"),
+            ("MICROS,false", -1, "1969-12-31T23:59:59.999999"),
+            // As pandas writes them.
+            ("NANOS,true", 1_614_719_904_123_456_789, "2021-03-02T21:18:24.123456Z"),
+            ("NANOS,false", 1_614_719_904_000_000_000, "2021-03-02T21:18:24"),
+            ("", 7, "7"),
+        ];
+        let column = |(i, (ty, ..)): (usize, &(&str, i64, &str))| match *ty {
+            "" => format!("OPTIONAL INT64 c{i};"),
+            ty => format!("OPTIONAL INT64 c{i} (TIMESTAMP({ty}));"),
+        };
+        let schema = format!("message s {{ {} }}", columns.iter().enumerate().map(column).collect::<String>());
+        let schema = Arc::new(parse_message_type(&schema).expect("a schema"));
+        let file = File::create(&path).expect("a file");
+        let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).expect("a writer");
+        let mut rows = writer.next_row_group().expect("a group");
+        for (_, n, _) in columns {
+            let mut column = rows.next_column().expect("a column").expect("one for each");
+            let ColumnWriter::Int64ColumnWriter(typed) = column.untyped() else { unreachable!("they are numbers") };
+            typed.write_batch(&[n], Some(&[1, 0]), None).expect("written");
+            column.close().expect("closed");
+        }
+        rows.close().expect("closed");
+        writer.close().expect("closed");
+        let mut out = Vec::new();
+        to_lines(&path, &mut out).expect("reads");
+        let lines: Vec<Value> =
+            String::from_utf8(out).expect("text").lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        for (i, (ty, n, text)) in columns.into_iter().enumerate() {
+            let expected = if ty.is_empty() { Value::from(n) } else { Value::from(text) };
+            assert_eq!(lines[0][format!("c{i}")], expected, "{ty}");
+            assert_eq!(lines[1][format!("c{i}")], Value::Null, "{ty}");
+        }
     }
 
     #[test]

@@ -85,6 +85,21 @@ fn an_empty_file_of_a_folder_is_skipped_and_listed() {
     assert_eq!(report.assessment.population.resets, 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn links_of_a_folder_that_are_not_followed_are_listed() {
+    let elsewhere = Folder::new().with("more.csv", events(""));
+    let folder = Folder::new().with("event.csv", events(""));
+    std::os::unix::fs::symlink(elsewhere.0.path(), folder.path("logs")).expect("a link");
+    std::os::unix::fs::symlink(folder.path("gone.csv"), folder.path("lost.csv")).expect("a link");
+    std::os::unix::fs::symlink(folder.path("event.csv"), folder.path("more.csv")).expect("a link");
+    let report = folder.whole("").unwrap_or_else(|e| panic!("{e}"));
+    let read: Vec<(&str, u64)> = report.assessment.inputs.iter().map(|i| (i.path.as_str(), i.duplicates)).collect();
+    assert_eq!(read, [("event.csv", 0), ("more.csv", 1)], "a link to a file is that file");
+    let skipped: Vec<&str> = report.assessment.skipped.iter().map(|s| s.path.as_str()).collect();
+    assert_eq!(skipped, ["logs", "lost.csv"]);
+}
+
 #[test]
 fn a_file_of_another_kind_that_is_named_is_refused() {
     for (name, content) in [

@@ -251,3 +251,25 @@ fn exactly_a_thousand_records_are_suspicious() {
     assert_eq!(entry.examples, ["person.csv: 1000 records"]);
     assert!(quality(&folder(1_001).audit(""), "round-number").is_empty());
 }
+
+#[test]
+fn a_roster_that_is_too_short_takes_back_what_rests_on_tiers() {
+    let events = concat!(
+        "event_id,occurred_at,system,action,target,executor,executor_kind,verification,token_expires_at\n",
+        "1,2026-06-01T08:00:00Z,okta,recovery-issued,ann,bob,desk,sms,2026-06-01T08:05:00Z\n",
+    );
+    let folder = Folder::new().with("event.csv", events).with("person.csv", "person_id,tier\nann,standard\nbob,\n");
+    // Who lacks in the roster may be privileged, and then a text message is too little.
+    let rests =
+        ["weak-verification", "recovery-token-outlives-policy", "reset-of-unknown-identity", "executor-offboarded"];
+    let stays = ["reset-without-verification", "recovery-token-without-expiry"];
+    for (expected, rest) in [(2, Standing::Pass), (3, Standing::CannotConclude)] {
+        let report = folder.audit(&format!("[[input]]\npath = \"*person.csv\"\nexpected_records = {expected}\n"));
+        for id in rests {
+            assert_eq!(check(&report, id).verdict, rest, "{id}, {expected} expected");
+        }
+        for id in stays {
+            assert_eq!(check(&report, id).verdict, Standing::Pass, "{id}, {expected} expected");
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod exports;
 mod feeds;
 mod hunt;
 mod lake;
+mod metamorphic;
 mod mixed;
 mod mutation;
 mod oracle;
