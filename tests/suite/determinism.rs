@@ -211,3 +211,82 @@ fn blocks_threads_and_files_leave_no_trace() {
     }
     recounted(&run(folders[1].1.path(), Subjects::Always));
 }
+
+/// An organisation of a thousand resets whose ids are what `id` makes of a prefix and a number; `twice` is how tickets are spelled where
+/// they are referred to.
+fn numbered_house(folder: &Path, id: &dyn Fn(&str, usize) -> String, twice: &dyn Fn(&str) -> String) {
+    let (mut events, mut tickets) = (String::new(), String::from("ticket,approver,decision,decided_at\n"));
+    let mut credentials =
+        String::from("credential_id,identity,system,kind,created_at,last_used_at,expires_at,revoked_at\n");
+    events.push_str("event_id,occurred_at,system,action,outcome,target,executor,approver,approved_at,ticket,old_credential,new_credential\n");
+    for n in 0..1_000 {
+        let at = format!("2026-08-{:02}T{:02}:{:02}:00Z", 1 + n % 28, n % 24, n % 60);
+        // Every seventh ticket serves somebody else too, every eleventh is in no table, every thirteenth event is told again.
+        let ticket = id("INC", if n % 7 == 0 { 3 } else { n });
+        let (old, new) = (id("cred-", 2 * n), id("cred-", 2 * n + 1));
+        let event = format!(
+            "{},{at},okta,password-reset,success,user{},desk{},boss{},{at},{},{old},{new}\n",
+            id("evt-", n),
+            n % 90,
+            n % 5,
+            n % 9,
+            twice(&ticket)
+        );
+        events.push_str(&event);
+        if n % 13 == 0 {
+            events.push_str(&event);
+        }
+        if n % 11 != 0 {
+            tickets.push_str(&format!("{},boss{},approved,{at}\n", id("INC", n), n % 9));
+        }
+        // Of two that replace one another the first is revoked, but for every fifth.
+        let revoked = if n % 5 == 0 { "" } else { &at };
+        credentials.push_str(&format!("{old},user{},okta,password,2026-01-01T00:00:00Z,,,{revoked}\n", n % 90));
+        credentials.push_str(&format!("{new},user{},okta,password,{at},,,\n", n % 90));
+    }
+    let person = |n: usize| format!("P{n},user{n}@example.com,user{n},active,2020-01-01\n");
+    let staff: String = (0..90).map(person).collect();
+    let desk: String =
+        (0..9).map(|n| format!("B{n},boss{n}@example.com,boss{n};desk{n},active,2020-01-01\n")).collect();
+    let people = format!("person_id,email,aliases,status,started_on\n{staff}{desk}");
+    for (name, text) in [("event", events), ("ticket", tickets), ("credential", credentials), ("person", people)] {
+        fs::write(folder.join(format!("{name}.csv")), text).expect("written");
+    }
+    let config = "as_of = 2026-09-01T00:00:00Z\nsince = 2026-08-01\nuntil = 2026-09-01\n";
+    fs::write(folder.join("regrant.toml"), config).expect("written");
+}
+
+/// Ids that are counted are found by their numbers, others by their text: no verdict may know.
+#[test]
+fn how_ids_are_made_changes_no_verdict() {
+    let counted = |prefix: &str, n: usize| format!("{prefix}{n:08}");
+    let spelled = |prefix: &str, n: usize| format!("{prefix}{n:08}x");
+    let scattered = |prefix: &str, n: usize| format!("{prefix}{:010}", n * 104_729);
+    let mixed = |prefix: &str, n: usize| if n % 3 == 0 { counted(prefix, n) } else { spelled(prefix, n) };
+    let as_it_is = |text: &str| text.to_owned();
+    let lower = |text: &str| text.to_lowercase();
+    let judged = |id: &dyn Fn(&str, usize) -> String, twice: &dyn Fn(&str) -> String| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        numbered_house(folder.path(), id, twice);
+        let report = audit(&[folder.path().to_owned()], config_of(folder.path())).unwrap_or_else(|e| panic!("{e}"));
+        let counts: BTreeMap<String, String> =
+            report.assessment.checks.iter().map(|c| (c.id.clone(), format!("{:?}", c.counts))).collect();
+        let of: Vec<(String, String)> = report
+            .findings
+            .iter()
+            .map(|f| (f.check.to_string(), f.target.to_string()))
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        (counts, of, report.findings.len())
+    };
+    let first = judged(&counted, &as_it_is);
+    assert!(first.2 > 500, "{}", first.2);
+    for (name, id) in
+        [("spelled", &spelled as &dyn Fn(&str, usize) -> String), ("scattered", &scattered), ("mixed", &mixed)]
+    {
+        assert_eq!(judged(id, &as_it_is), first, "{name}");
+        assert_eq!(judged(id, &lower), first, "{name}, tickets in small letters");
+    }
+    assert_eq!(judged(&counted, &lower), first, "tickets in small letters");
+}
