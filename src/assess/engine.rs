@@ -4,7 +4,7 @@
 //! gathered only for rows that become findings.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
 use super::framework::{Framework, Requirement};
-use super::marks::{Bits, Known, Mark, Marks, Scope, all, both, ones};
+use super::marks::{Bits, Known, Mark, Marks, Scope, all, bit, both, ones};
 use super::waiver::{State, Waiver};
 use crate::check::catalogue::{Catalogue, Check};
 use crate::check::column::{self, Words};
@@ -130,7 +130,8 @@ pub struct Judge<'a> {
 trait Block {
     const KIND: SubjectKind;
     fn len(&self) -> usize;
-    fn series(&self, fact: &str) -> Option<Series>;
+    /// A fact as a column; null of those subjects that nobody asks about, a bit for each who is asked about.
+    fn series(&self, fact: &str, asked: Option<&Bits>) -> Option<Series>;
     /// A fact of words; null where it is of another kind.
     fn words(&self, fact: &str) -> Option<Words<'_>>;
     fn value(&self, fact: &str, i: usize) -> Option<(Value, crate::fact::Unit)>;
@@ -173,12 +174,16 @@ macro_rules! block {
             self.0.len()
         }
 
-        fn series(&self, fact: &str) -> Option<Series> {
+        fn series(&self, fact: &str, asked: Option<&Bits>) -> Option<Series> {
             let fact: &Fact<$compute> = $fact(fact)?;
-            Some(match &fact.compute {
-                $compute::Bool(f) => column::bools(fact.name, self.0.iter().map(|s| f(s))),
-                $compute::Number(f) => column::numbers(fact.name, self.0.iter().map(|s| f(s))),
-                $compute::Text(f) => Series::new(
+            let some = |asked: &Bits, i: usize| bit(asked, i).then(|| &self.0[i]);
+            let among = |asked| (0..self.0.len()).map(move |i| some(asked, i));
+            Some(match (&fact.compute, asked) {
+                ($compute::Bool(f), Some(asked)) => column::bools(fact.name, among(asked).map(|s| f(s?))),
+                ($compute::Number(f), Some(asked)) => column::numbers(fact.name, among(asked).map(|s| f(s?))),
+                ($compute::Bool(f), None) => column::bools(fact.name, self.0.iter().map(|s| f(s))),
+                ($compute::Number(f), None) => column::numbers(fact.name, self.0.iter().map(|s| f(s))),
+                ($compute::Text(f), _) => Series::new(
                     PlSmallStr::from_static(fact.name),
                     self.0.iter().map(|s| f(s)).collect::<Vec<Option<&str>>>(),
                 ),
@@ -331,9 +336,34 @@ struct Cached<'b, B> {
     series: RefCell<BTreeMap<String, Series>>,
     words: RefCell<BTreeMap<String, Option<Rc<Words<'b>>>>>,
     gaps: RefCell<BTreeMap<String, Rc<Bits>>>,
+    /// Of facts that only tell whether checks fail: the subjects that these apply to. Set when that is known.
+    asked: OnceCell<BTreeMap<&'b str, Bits>>,
 }
 
 impl<'b, B: Block> Cached<'b, B> {
+    fn new(block: &'b B) -> Cached<'b, B> {
+        Cached {
+            block,
+            series: RefCell::default(),
+            words: RefCell::default(),
+            gaps: RefCell::default(),
+            asked: OnceCell::new(),
+        }
+    }
+
+    /// From here on facts are asked for only to tell whether these checks fail, each of subjects that it applies to.
+    fn ask<'c: 'b>(&self, checks: impl Iterator<Item = (&'c Check, &'c Known)>) {
+        let mut asked: BTreeMap<&str, Bits> = BTreeMap::new();
+        for (check, applies) in checks {
+            let escalate = check.escalate.iter().flat_map(|escalate| escalate.when.names());
+            for name in check.fails.names().iter().chain(escalate) {
+                let of = asked.entry(name).or_insert_with(|| vec![0; applies.is.len()]);
+                of.iter_mut().zip(&applies.is).for_each(|(of, is)| *of |= is);
+            }
+        }
+        self.asked.set(asked).expect("asked once a block");
+    }
+
     fn words(&self, name: &str) -> Option<Rc<Words<'b>>> {
         if let Some(words) = self.words.borrow().get(name) {
             return words.clone();
@@ -376,8 +406,10 @@ impl<B: Block> Columns for Cached<'_, B> {
         if let Some(series) = self.series.borrow().get(name) {
             return series.clone();
         }
-        let series =
-            self.block.series(name).expect("predicates name only facts of their subject, checked when compiled");
+        let series = self
+            .block
+            .series(name, self.asked.get().and_then(|asked| asked.get(name)))
+            .expect("predicates name only facts of their subject, checked when compiled");
         self.series.borrow_mut().insert(name.to_owned(), series.clone());
         series
     }
@@ -526,7 +558,7 @@ impl<'j> Judge<'j> {
 
     /// Adds what the checks say of a block; the marks of each check over its subjects.
     fn block<B: Block>(&self, block: &B, common: &Common, out: &mut Judged) -> Vec<Option<Marks>> {
-        let columns = Cached { block, series: RefCell::default(), words: RefCell::default(), gaps: RefCell::default() };
+        let columns = Cached::new(block);
         let n = block.len();
         // Many requirements share a scope.
         let mut distinct: BTreeMap<&str, Rc<Scope>> = BTreeMap::new();
@@ -539,15 +571,14 @@ impl<'j> Judge<'j> {
             self.frameworks.iter().map(|f| f.requirements.iter().map(&mut scope).collect()).collect();
         let mut extents = Lacking { extents: block.extents(), by_width: BTreeMap::new() };
         let mut marks: Vec<Option<Marks>> = vec![None; self.catalogue.checks.len()];
-        for (c, check) in self.catalogue.checks.iter().enumerate() {
-            if check.subject != B::KIND {
-                continue;
-            }
-            let applies = Known::of(&check.applies.eval(&columns));
-            let mut of_check = Marks::of(&applies, &Known::of(&check.fails.eval(&columns)), n);
+        let checks = self.catalogue.checks.iter().enumerate().filter(|(_, check)| check.subject == B::KIND);
+        let applies: Vec<Known> = checks.clone().map(|(_, check)| Known::of(&check.applies.eval(&columns))).collect();
+        columns.ask(checks.clone().map(|(_, check)| check).zip(&applies));
+        for ((c, check), applies) in checks.zip(&applies) {
+            let mut of_check = Marks::of(applies, &Known::of(&check.fails.eval(&columns)), n);
             let heading = &common.checks[c];
             self.failures(block, (check, heading), &columns, &scopes, &mut of_check, out);
-            self.indeterminate(check, &columns, &applies, &of_check, &mut out.missing[c]);
+            self.indeterminate(check, &columns, applies, &of_check, &mut out.missing[c]);
             self.uncovered(block, check, &of_check, &mut extents, (&mut out.short[c], &mut out.beyond[c]));
             of_check.tally(&mut out.checks[c]);
             marks[c] = Some(of_check);

@@ -249,6 +249,12 @@ impl TimeIndex {
         self.split(key, t).1.get(0)
     }
 
+    /// The last before `t` (strict) and the first at or after it.
+    pub fn around(&self, key: Key, t: i64) -> [Option<Entry>; 2] {
+        let (before, from) = self.split(key, t);
+        [before.iter().next_back(), from.get(0)]
+    }
+
     /// Entries of the key before `t`, the latest first.
     pub fn back_from(&self, key: Key, t: i64) -> impl Iterator<Item = Entry> + '_ {
         self.split(key, t).0.iter().rev()
@@ -349,6 +355,7 @@ mod tests {
                 assert_eq!(narrow.before(key, t * SECOND), index.before(key, t).map(times));
                 assert_eq!(narrow.from(key, t * SECOND), index.from(key, t).map(times));
                 assert_eq!(narrow.from(key, t * SECOND - 1), index.from(key, t).map(times));
+                assert_eq!(index.around(key, t), [index.before(key, t), index.from(key, t)]);
                 assert!(narrow.since(key, t * SECOND).eq(index.since(key, t).map(times)));
                 assert!(narrow.back_from(key, t * SECOND).eq(index.back_from(key, t).map(times)));
             }

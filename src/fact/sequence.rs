@@ -24,8 +24,7 @@ pub(super) fn other_side(s: &S<'_>) -> Option<&'static [u8]> {
 fn minutes_to_other_factor(s: &S<'_>) -> Option<f64> {
     let other = other_side(s).filter(|_| s.self_service != Some(true))?;
     let index = if other == [event::MFA_RESET] { &s.world.factor_side } else { &s.world.password_side };
-    let gaps = [index.before(s.key, s.at).map(|x| s.at - x.0), index.from(s.key, s.at).map(|x| x.0 - s.at)];
-    gaps.into_iter().flatten().min().map(minutes)
+    index.around(s.key, s.at).into_iter().flatten().map(|nearest| (nearest.0 - s.at).abs()).min().map(minutes)
 }
 
 fn hours_since_reactivation(s: &S<'_>) -> Option<f64> {

@@ -262,7 +262,7 @@ fn how_ids_are_made_changes_no_verdict() {
     let counted = |prefix: &str, n: usize| format!("{prefix}{n:08}");
     let spelled = |prefix: &str, n: usize| format!("{prefix}{n:08}x");
     let scattered = |prefix: &str, n: usize| format!("{prefix}{:010}", n * 104_729);
-    let mixed = |prefix: &str, n: usize| if n % 3 == 0 { counted(prefix, n) } else { spelled(prefix, n) };
+    let mixed = |prefix: &str, n: usize| if n.is_multiple_of(3) { counted(prefix, n) } else { spelled(prefix, n) };
     let as_it_is = |text: &str| text.to_owned();
     let lower = |text: &str| text.to_lowercase();
     let judged = |id: &dyn Fn(&str, usize) -> String, twice: &dyn Fn(&str) -> String| {
