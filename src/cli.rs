@@ -69,7 +69,8 @@ const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   regrant explain retroactive-approval                  a check
   regrant explain full-stack-reset                      a pattern of a hunt
-  regrant explain 3f9c2a7d11e0b845 --report regrant-report";
+  regrant explain 3f9c2a7d11e0b845 --report regrant-report
+  regrant explain ann@corp.example       what the report finds about somebody";
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
@@ -319,7 +320,7 @@ pub struct Hunt {
     /// Config, mappings.
     #[command(flatten)]
     pub house: House,
-    /// Folder to write; one that holds an older hunt or report is replaced as a whole
+    /// Folder to write; one that holds an older hunt is replaced as a whole
     #[arg(short, long, value_name = "DIR", default_value = "regrant-hunt", value_hint = ValueHint::DirPath)]
     pub output: PathBuf,
     /// Threads to use [default: one for each processor]
@@ -623,8 +624,8 @@ pub struct Render {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// Id of a check or of a pattern of a hunt, or the 16 hexadecimal digits of a finding
-    #[arg(value_name = "CHECK|PATTERN|FINDING")]
+    /// Id of a check, of a pattern of a hunt or of a finding; or a reset, credential or identity that the report is about
+    #[arg(value_name = "CHECK|PATTERN|FINDING|NAME")]
     pub what: String,
     /// Report that the finding is in
     #[arg(long, value_name = "DIR", default_value = "regrant-report", value_hint = ValueHint::DirPath)]

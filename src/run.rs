@@ -105,10 +105,20 @@ pub enum RunError {
     )]
     Severity(String),
     /// `--identity` names nobody.
-    #[error(
-        "nobody is called \"{0}\" in these inputs\n  help: name a person or workload id, an alias, or a target exactly as a log writes it"
-    )]
-    Nobody(String),
+    #[error("nobody is called \"{asked}\" in these inputs\n  help: {}", like(near))]
+    Nobody {
+        /// As it was asked for.
+        asked: String,
+        /// Whose display name holds that, the first ones.
+        near: Vec<String>,
+    },
+}
+
+fn like(near: &[String]) -> String {
+    match near {
+        [] => "name a person or workload id, an alias, or a target exactly as a log writes it".to_owned(),
+        near => format!("did you mean {}? Name the id, or an alias exactly as a log writes it", near.join(" or ")),
+    }
 }
 
 /// Everything that a report folder is written from.
@@ -244,7 +254,8 @@ fn pipeline(request: &Request, mappings: &Mappings, progress: &Progress, take: &
         hashes: hashes.all()?,
         run_toml: &run_toml,
     };
-    let mut built = build::build(work).ok_or_else(|| RunError::Nobody(request.identity.clone().unwrap_or_default()))?;
+    let nobody = |near| RunError::Nobody { asked: request.identity.clone().unwrap_or_default(), near };
+    let mut built = build::build(work).map_err(nobody)?;
     let (mut run_toml, mut mapping_files) = (run_toml, mapping_files);
     if let Some(pseudonyms) = &request.redact {
         // Files of the house may name anybody; what a report says of their checks is redacted with it.

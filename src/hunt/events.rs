@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::fact::World;
 use crate::identity::{Key, Kind, NO_KEY};
 use crate::table::{event, person, ticket, workload};
-use crate::text::{EMPTY, TextId};
+use crate::text::{EMPTY, TextId, fold};
 use crate::time::HOUR;
 
 /// Words of the codes of a trail's actions, from 1: those of the model, and what is seen in other tables and between events.
@@ -192,9 +192,9 @@ pub struct Who {
 
 impl Who {
     /// Is it called so (folded)? Aliases of the register are resolved before events are numbered; this is for those who type
-    /// an id or another alias.
+    /// an id, another alias, or the display name.
     pub fn called(&self, folded: &str) -> bool {
-        self.aliases.iter().any(|alias| alias == folded)
+        self.aliases.iter().any(|alias| alias == folded) || !self.name.is_empty() && fold(&self.name) == folded
     }
 
     /// Does the tier make a reset weigh more?

@@ -27,6 +27,10 @@ impl SigningKey {
     pub fn load(path: &Path) -> Result<SigningKey, ProofError> {
         let text = std::fs::read(path).map_err(|error| ProofError::unread(path, &error))?;
         let help = "make one with `ssh-keygen -t ed25519 -N '' -f regrant-signing`";
+        if text.starts_with(b"ssh-") {
+            let help = "name the file without `.pub`; the public half is for `regrant verify --signer`";
+            return Err(ProofError::at(path, "is the public half of a key", help));
+        }
         let key = PrivateKey::from_openssh(text)
             .map_err(|error| ProofError::at(path, format!("is no OpenSSH private key: {error}"), help))?;
         if key.is_encrypted() {

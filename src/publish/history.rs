@@ -203,11 +203,14 @@ impl History {
         self.lines.iter().rev().find(|line| line.kept && micros(&line.as_of).is_some_and(|at| at < as_of))
     }
 
-    /// Adds a run; one of the same folder is replaced.
+    /// Adds a run; one of the same folder is replaced. Retention never removes the last runs, so that what is later than the last
+    /// one that is there was taken back by somebody, as when a clock was wrong for a night: readers would be led to nothing.
     pub fn add(&mut self, line: Line) {
         self.lines.retain(|other| other.run != line.run);
         self.lines.push(line);
         self.sort();
+        let there = self.lines.iter().rposition(|line| line.kept).map_or(0, |last| last + 1);
+        self.lines.truncate(there);
     }
 
     /// As it is published.

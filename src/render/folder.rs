@@ -56,6 +56,14 @@ pub enum FolderError {
         /// The first such file, relative to the folder.
         found: String,
     },
+    /// The folder is what another verb wrote: evidence does not go because somebody mistook a name at night.
+    #[error("{}: holds {is}", path.display())]
+    Other {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds.
+        is: Kind,
+    },
     /// A path that would leave the folder, or is not plain.
     #[error("{path:?} is not a plain relative path inside the report folder")]
     Escapes {
@@ -92,6 +100,10 @@ impl FolderError {
                 "a new report replaces the folder as a whole: move that file elsewhere, or name another folder with `-o`"
                     .to_owned()
             }
+            FolderError::Other { .. } => {
+                "a hunt replaces only a hunt, and an audit a report: name another folder with `-o`, or remove this one"
+                    .to_owned()
+            }
             FolderError::Escapes { .. } => "give it a name of letters, digits, `-`, `_` and `.`".to_owned(),
             FolderError::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -119,6 +131,24 @@ pub enum Exchange {
     Atomic,
     /// In two: for an instant there was no report, because the file system cannot exchange folders.
     TwoSteps,
+}
+
+/// What a folder is written by, and is replaced by alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A report.
+    Audit,
+    /// A hunt.
+    Hunt,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Kind::Audit => "the report of an audit",
+            Kind::Hunt => "a hunt",
+        })
+    }
 }
 
 /// A report in its place.
@@ -198,16 +228,16 @@ impl io::Write for Laid<'_> {
 
 impl Staging {
     /// Makes a folder beside `dest`, after making sure that `dest` may be replaced: it does not exist, is empty, or
-    /// holds a report of ours and nothing else. Missing parents are made. Removes what crashed runs left aside.
+    /// holds a report of ours, of the same kind, and nothing else. Missing parents are made. Removes what crashed runs left aside.
     ///
     /// # Errors
     /// When `dest` may not be replaced, or the system does not let us write beside it.
-    pub fn prepare(dest: &Path) -> Result<Staging, FolderError> {
+    pub fn prepare(dest: &Path, kind: Kind) -> Result<Staging, FolderError> {
         let place = place_of(dest)?;
         let (parent, name) = parent_and_name(&place, dest)?;
         fs::create_dir_all(parent).map_err(|source| FolderError::io(parent, "make this folder", source))?;
         clear_left_overs(parent, name, &place);
-        may_be_replaced(&place, dest)?;
+        may_be_replaced(&place, dest, Some(kind))?;
         let (folder, lock) =
             staging_folder(parent, name).map_err(|source| FolderError::io(parent, "make a folder in it", source))?;
         Ok(Staging { asked: dest.to_owned(), place, folder, _lock: lock, on_its_way: Mutex::default() })
@@ -272,7 +302,7 @@ impl Staging {
         let Staging { asked, place, folder, _lock, on_its_way } = self;
         let there = arrived(on_its_way.into_inner().unwrap_or_else(PoisonError::into_inner))?;
         sync(folder.path(), &there)?;
-        may_be_replaced(&place, &asked)?;
+        may_be_replaced(&place, &asked, None)?;
         let (parent, name) = parent_and_name(&place, &asked)?;
         let fail = |source| FolderError::io(&place, "put the new report here", source);
         let mut left_over = None;
@@ -364,7 +394,7 @@ fn parent_and_name<'a>(place: &'a Path, dest: &Path) -> Result<(&'a Path, &'a Os
     }
 }
 
-fn may_be_replaced(place: &Path, dest: &Path) -> Result<(), FolderError> {
+fn may_be_replaced(place: &Path, dest: &Path, kind: Option<Kind>) -> Result<(), FolderError> {
     let found = match fs::metadata(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(FolderError::io(dest, "look at it", error)),
@@ -388,6 +418,10 @@ fn may_be_replaced(place: &Path, dest: &Path) -> Result<(), FolderError> {
     let Some(manifest) = own_manifest(place) else {
         return Err(FolderError::Foreign { path: dest.to_owned(), found: printable(&first.to_string_lossy()) });
     };
+    let is = if manifest.hunt.is_some() { Kind::Hunt } else { Kind::Audit };
+    if kind.is_some_and(|kind| kind != is) {
+        return Err(FolderError::Other { path: dest.to_owned(), is });
+    }
     match stranger(place, &manifest) {
         Some(found) => Err(FolderError::Stranger { path: dest.to_owned(), found: printable(&found) }),
         None => Ok(()),
@@ -614,7 +648,7 @@ mod tests {
 
     /// A staged report of one file whose content is `text`.
     fn staged(dest: &Path, text: &str) -> Staging {
-        let staging = Staging::prepare(dest).expect("a folder that may be replaced");
+        let staging = Staging::prepare(dest, Kind::Audit).expect("a folder that may be replaced");
         staging.create("run.toml").expect("a new file").write_all(text.as_bytes()).expect("room for a few bytes");
         let files = vec![FileEntry { path: "run.toml".to_owned(), bytes: text.len() as u64, sha256: String::new() }];
         let manifest = Manifest::of(&Assessment::default(), files).text().expect("JSON");
@@ -684,7 +718,7 @@ mod tests {
     fn foreign_folders_files_and_nameless_places_are_refused() {
         let home = tempfile::tempdir().expect("a folder");
         let refused = |dest: &Path| {
-            let error = Staging::prepare(dest).expect_err("refused");
+            let error = Staging::prepare(dest, Kind::Audit).expect_err("refused");
             assert!(!error.hint().is_empty());
             error
         };
@@ -717,7 +751,7 @@ mod tests {
         fs::write(dest.join("sign-off.txt"), "agreed").expect("a file");
         let error = before.publish().expect_err("refused though it was put there after the run began");
         assert!(matches!(&error, FolderError::Stranger { found, .. } if found == "sign-off.txt"), "{error}");
-        assert!(matches!(Staging::prepare(&dest), Err(FolderError::Stranger { .. })));
+        assert!(matches!(Staging::prepare(&dest, Kind::Audit), Err(FolderError::Stranger { .. })));
         fs::rename(dest.join("sign-off.txt"), dest.join(".DS_Store")).expect("renamed");
         staged(&dest, "two").publish().expect("what file browsers strew about does not stop a report");
         assert_eq!(text(&dest), "two");
@@ -751,7 +785,7 @@ mod tests {
         let dest = home.path().join("report");
         staged(&dest, "one").publish().expect("published");
         fs::rename(&dest, home.path().join(".report.regrant-previous-x1")).expect("renamed");
-        drop(Staging::prepare(&dest).expect("a folder that may be replaced"));
+        drop(Staging::prepare(&dest, Kind::Audit).expect("a folder that may be replaced"));
         assert_eq!(text(&dest), "one");
         assert_eq!(names(home.path()), ["report"]);
     }
@@ -759,7 +793,7 @@ mod tests {
     #[test]
     fn paths_cannot_leave_the_folder() {
         let home = tempfile::tempdir().expect("a folder");
-        let staging = Staging::prepare(&home.path().join("report")).expect("a free place");
+        let staging = Staging::prepare(&home.path().join("report"), Kind::Audit).expect("a free place");
         for path in ["", "../x", "/etc/x", "a/../../x", "a\\b", "nul\0", "mappings/../../x"] {
             assert!(matches!(staging.create(path), Err(FolderError::Escapes { .. })), "{path:?}");
         }
@@ -783,13 +817,13 @@ mod tests {
         assert_eq!(fs::metadata(&real).expect("there").permissions().mode() & 0o777, 0o750);
         let nowhere = home.path().join("nowhere");
         symlink(home.path().join("gone"), &nowhere).expect("a link");
-        assert!(matches!(Staging::prepare(&nowhere), Err(FolderError::NotAFolder { .. })));
+        assert!(matches!(Staging::prepare(&nowhere, Kind::Audit), Err(FolderError::NotAFolder { .. })));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn where_nothing_can_be_written_it_says_so() {
-        let error = Staging::prepare(Path::new("/proc/report")).expect_err("refused");
+        let error = Staging::prepare(Path::new("/proc/report"), Kind::Audit).expect_err("refused");
         assert!(error.to_string().starts_with("/proc: cannot"), "{error}");
         assert!(!error.hint().is_empty());
         let full = FolderError::io(Path::new("x"), "write this file", io::ErrorKind::StorageFull.into());

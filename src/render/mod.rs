@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::report::model::{Assessment, Finding, Rejected, Subject};
-use folder::{FolderError, Published, Staging};
+use folder::{FolderError, Kind, Published, Staging};
 use manifest::{Digesting, FileEntry, Manifest};
 
 /// Renders the page; an error is one sentence.
@@ -379,7 +379,7 @@ impl RenderError {
 /// # Errors
 /// When `dest` may not be replaced, cannot be written, or a format cannot be rendered.
 pub fn write(bundle: &Bundle<'_>, dest: &Path) -> Result<Published, RenderError> {
-    write_into(bundle, Staging::prepare(dest)?)
+    write_into(bundle, Staging::prepare(dest, Kind::Audit)?)
 }
 
 /// Writes the report into a folder that was prepared earlier (so that a run is refused before it reads), then publishes

@@ -14,7 +14,7 @@ use crate::assess::waiver::{self, State as InForce};
 use crate::check::catalogue::Check;
 use crate::check::{Control, SubjectKind};
 use crate::fact::{credential_facts, policy_unit, reset_facts};
-use crate::identity::{Key, Kind};
+use crate::identity::{Identity, Key, Kind};
 use crate::run::{InputHash, Work};
 use crate::settle::SINCE_EVER;
 use crate::source::Input as SourceInput;
@@ -48,10 +48,13 @@ struct Verdicts {
 /// How many examples a data-quality entry shows.
 const EXAMPLES: usize = 5;
 
-/// Builds the assessment; null when `--identity` names nobody.
-pub fn build(mut work: Work<'_>) -> Option<Built> {
+/// Builds the assessment.
+///
+/// # Errors
+/// When `--identity` names nobody: whom it may have meant, as many as a line holds.
+pub fn build(mut work: Work<'_>) -> Result<Built, Vec<String>> {
     let limit = match &work.request.identity {
-        Some(name) => Some(keys_of(&work, name)?),
+        Some(name) => Some(keys_of(&work, name).ok_or_else(|| near(&work, name))?),
         None => None,
     };
     let subjects = std::mem::take(&mut work.judged.subjects);
@@ -122,7 +125,7 @@ pub fn build(mut work: Work<'_>) -> Option<Built> {
             excerpt: r.excerpt.clone(),
         })
         .collect();
-    Some(Built { assessment, findings: found.into_iter().map(|f| f.finding).collect(), rejected, subjects })
+    Ok(Built { assessment, findings: found.into_iter().map(|f| f.finding).collect(), rejected, subjects })
 }
 
 fn keys_of(work: &Work<'_>, name: &str) -> Option<BTreeSet<Key>> {
@@ -139,7 +142,28 @@ fn keys_of(work: &Work<'_>, name: &str) -> Option<BTreeSet<Key>> {
         world.register.identity_of(*k).is_some() || world.target_key.contains(k) || world.executor_key.contains(k)
     };
     keys.retain(exists);
+    if keys.is_empty() {
+        // What the report calls them, where nobody else is called so.
+        let mut so = called(work, |display| display == fold(name));
+        keys.extend(so.next().filter(|_| so.next().is_none()).map(|(key, _)| key));
+    }
     (!keys.is_empty()).then_some(keys)
+}
+
+/// Identities whose folded display name is one that `is` wanted.
+fn called<'w>(work: &'w Work<'_>, is: impl Fn(&str) -> bool + 'w) -> impl Iterator<Item = (Key, &'w Identity)> + 'w {
+    let texts = &work.world.settled.texts;
+    let all = work.world.register.identities.iter().zip(0 as Key..);
+    all.filter(move |(identity, _)| identity.name != EMPTY && is(&fold(texts.get(identity.name))))
+        .map(|(identity, key)| (key, identity))
+}
+
+/// Whom somebody may have meant who typed a part of a display name.
+fn near(work: &Work<'_>, name: &str) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let (texts, part) = (&work.world.settled.texts, fold(name));
+    let like = called(work, |display| !part.trim().is_empty() && display.contains(&part));
+    like.take(SHOWN).map(|(_, one)| format!("{} ({})", texts.get(one.name), texts.get(one.id))).collect()
 }
 
 fn run(work: &Work<'_>) -> Run {

@@ -9,7 +9,7 @@ use crate::config::{Config, FORMATS};
 use crate::proof::sign::SigningKey;
 use crate::proof::{self, Kept};
 use crate::redact::{self, KeyError, Pseudonyms};
-use crate::render::folder::{Exchange, Published, Staging};
+use crate::render::folder::{Exchange, Kind, Published, Staging};
 use crate::render::html::View;
 use crate::render::{self, Bundle, Formats, html, manifest};
 use crate::report::model::{Assessment, Finding};
@@ -32,7 +32,7 @@ pub fn audit(args: &Audit, started: i64, progress: &Progress) -> Result<Said, Ve
     plan.notes.extend(unread_config(args, &plan.request.config));
 
     // Before anything is read, so that nobody waits for a report that may not be written.
-    let staging = Staging::prepare(&args.output)?;
+    let staging = Staging::prepare(&args.output, Kind::Audit)?;
     let report = plan.run(None, progress)?;
     let published = plan.lay_down(&report, staging)?.publish()?;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::layout::{columns, prose, shown, wrapped};
+use super::layout::{columns, count, prose, shown, wrapped};
 use super::{Knowledge, VerbError, list};
 use crate::check::catalogue::Check;
 use crate::check::nearest;
@@ -22,6 +22,7 @@ use crate::render;
 use crate::report::model::{Assessment, CheckResult, Finding};
 use crate::source::mapping::SourceMapping;
 use crate::table::Breadth;
+use crate::text::fold;
 
 mod hunted;
 
@@ -43,6 +44,9 @@ pub fn explain(args: &Explain) -> Result<String, VerbError> {
         let sources = SourceMapping::load_all_for(&known.mappings, Breadth::Hunt)?;
         return Ok(hunted::pattern(one, &sources));
     }
+    if let Some(text) = about(what, &args.report) {
+        return Ok(text);
+    }
     let checks = known.catalogue.checks.iter().map(|check| check.id.as_str());
     let help = match nearest(what, checks.chain(patterns.iter().map(|one| one.id.as_str()))) {
         Some(near) => {
@@ -52,7 +56,35 @@ pub fn explain(args: &Explain) -> Result<String, VerbError> {
                  its 16 hexadecimal digits"
             .to_owned(),
     };
-    Err(VerbError::own(format!("there is no check or pattern \"{what}\""), help))
+    let report = args.report.display();
+    Err(VerbError::own(format!("there is no check or pattern \"{what}\", and no finding about it in {report}"), help))
+}
+
+/// Findings of a list that a terminal shows.
+const LISTED: usize = 20;
+
+/// What the report finds about a reset, credential, target or identity of this name; null when it finds nothing, or cannot be read.
+fn about(what: &str, report: &Path) -> Option<String> {
+    let name = fold(what);
+    let file = File::open(report.join("findings.jsonl")).ok()?;
+    let lines = BufReader::new(file).lines().map_while(Result::ok);
+    let is = |finding: &Finding| {
+        let names = [&finding.subject, &finding.target, &finding.identity, &finding.identity_name];
+        !name.is_empty() && names.iter().any(|text| fold(text) == name)
+    };
+    let found: Vec<Finding> = lines.filter_map(|line| serde_json::from_str(&line).ok()).filter(is).collect();
+    let first = found.first()?;
+    let mut out = format!("{} about {}\n\n", count(found.len() as u64, "finding", "findings"), shown(what));
+    for finding in found.iter().take(LISTED) {
+        let line = format!("{}  {} {}: {}", finding.finding_id, finding.severity, finding.check, finding.because);
+        out.push_str(&wrapped(&shown(&line), 2));
+    }
+    if found.len() > LISTED {
+        let _ = writeln!(out, "  … and {} more in findings.csv", found.len() - LISTED);
+    }
+    let report = shown(&report.to_string_lossy());
+    let _ = writeln!(out, "\n`regrant explain {} --report {report}` says more of the first", shown(&first.finding_id));
+    Some(out)
 }
 
 fn heading(out: &mut String, title: &str) {

@@ -14,7 +14,7 @@ use crate::hunt::page::in_words;
 use crate::hunt::report::{self, Hunt, Material, Pivots, Timeline};
 use crate::hunt::{self, Clocks, Found, InputProof, Request, feed, output, page, sigma};
 use crate::mappings::Mappings;
-use crate::render::folder::Staging;
+use crate::render::folder::{Kind, Staging};
 use crate::render::html::words::Clock;
 use crate::render::manifest::{Digesting, FileEntry, HuntEntry, Manifest};
 use crate::report::model::{Assessment, Input};
@@ -23,7 +23,7 @@ use crate::text::fold;
 
 /// Incidents that the summary names.
 const NAMED: usize = 5;
-/// Lines of what cannot be seen around the first that the summary has.
+/// Lines of what cannot be seen around the first that the summary has, and names that may have been meant.
 const NEAR: usize = 3;
 /// The version of OCSF that is written.
 const OCSF: &str = "1.6.0";
@@ -60,7 +60,7 @@ pub fn hunt(args: &Args, started: i64, progress: &Progress) -> Result<Said, Verb
         ));
     }
     // Before anything is read, so that nobody waits for a folder that may not be written.
-    let staging = Staging::prepare(&args.output)?;
+    let staging = Staging::prepare(&args.output, Kind::Hunt)?;
     let mut notes = Vec::new();
     let (hunt, published) = match &args.case {
         Some(folder) => {
@@ -111,12 +111,29 @@ fn told(
     let (hunt, timeline, events) = report::tell_in_time(material, pivots);
     if hunt.touched == Some(0) {
         let asked: Vec<String> = asked.iter().map(|(kind, value)| format!("--{kind} {value}")).collect();
-        return Err(VerbError::own(
-            shown(&format!("no event is touched by {}", asked.join(" or "))),
-            "write it exactly as a log does, or widen --since and --until; names are not matched by similarity",
-        ));
+        let help = match near(material, pivots) {
+            names if names.is_empty() => {
+                "write it exactly as a log does, or widen --since and --until; names are not matched by similarity"
+                    .to_owned()
+            }
+            names => format!(
+                "did you mean {}? Write it exactly as a log does, or widen --since and --until",
+                names.join(" or ")
+            ),
+        };
+        return Err(VerbError::own(shown(&format!("no event is touched by {}", asked.join(" or "))), shown(&help)));
     }
     Ok((hunt, timeline, events))
+}
+
+/// Names and values of the data that hold what was asked for, and are not it.
+fn near(material: &Material<'_>, pivots: &Pivots) -> Vec<String> {
+    let names = &material.trail.names;
+    let like = |name: &&str| {
+        let name = fold(name);
+        pivots.values.iter().any(|(_, value)| value.len() > 2 && name != *value && name.contains(value.as_str()))
+    };
+    (1..names.len() as u32).map(|n| names.get(n)).filter(like).take(NEAR).map(str::to_owned).collect()
 }
 
 /// Writes every file, the manifest last, and puts the folder in its place.
@@ -254,6 +271,22 @@ fn summary(hunt: &Hunt, place: &std::path::Path) -> String {
     if hunt.incidents.len() > NAMED {
         let more = hunt.incidents.len() as u64 - NAMED as u64;
         let _ = writeln!(out, "{} on the page\n", count(more, "more stands", "more stand"));
+    }
+    // Without an incident the leads are where somebody goes on.
+    if hunt.incidents.is_empty() && !hunt.leads.is_empty() {
+        out.push_str("Leads with the most points\n");
+        for lead in hunt.leads.iter().take(NAMED) {
+            let line = format!("{} from {}: {}", lead.score, at(&lead.began_at), output::headline(lead));
+            out.push_str(&wrapped(&shown(&line), 2));
+        }
+        let more = hunt.lead_count.saturating_sub(NAMED as u64);
+        match more.min((hunt.leads.len() as u64).saturating_sub(NAMED as u64)) {
+            0 => {}
+            n => {
+                let _ = writeln!(out, "  {} on the page", count(n, "more stands", "more stand"));
+            }
+        }
+        out.push('\n');
     }
     if let Some(first) = hunt.incidents.first().filter(|first| !first.unseen.is_empty()) {
         out.push_str("What cannot be seen around the first\n");

@@ -14,7 +14,7 @@ use crate::proof::verify::verify;
 use crate::publish::history::{History, Line};
 use crate::publish::site::{Site, WhenBusy, replace};
 use crate::publish::{page, status};
-use crate::render::folder::Staging;
+use crate::render::folder::{Kind, Staging};
 use crate::run::{self, Among, Progress};
 use crate::time;
 
@@ -76,7 +76,7 @@ pub fn publish(args: &Publish, started: i64, outside: &Outside<'_>, progress: &P
     let digits: String = run.digest.chars().take(8).collect();
     let name = format!("{}-{digits}", run.as_of.replace(':', ""));
     let place = site.run(&name);
-    plan.lay_down(&report, Staging::prepare(&place)?)?.publish().map_err(VerbError::from)?;
+    plan.lay_down(&report, Staging::prepare(&place, Kind::Audit)?)?.publish().map_err(VerbError::from)?;
     let written = verify(&place, None)?;
     if let Some(fault) = written.faults.first() {
         return Err(VerbError::own(
@@ -104,6 +104,14 @@ pub fn publish(args: &Publish, started: i64, outside: &Outside<'_>, progress: &P
     site.publish(&latest.run, &files)?;
     site.remove(&removed);
 
+    if latest.run != name {
+        notes.push(format!(
+            "note: readers still see the run as of {}, which is later than this one; if a clock was wrong then, remove {} and \
+             publish again",
+            latest.as_of,
+            site.run(&latest.run).display()
+        ));
+    }
     // From here on the run is public; what fails now does not take it back.
     let mut code = ending.code();
     let mut failed = |note: String| {

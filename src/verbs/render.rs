@@ -6,7 +6,7 @@ use super::audit::{names_in_config, published_notes};
 use super::{Said, VerbError};
 use crate::cli::{Reader, Render, format_id};
 use crate::config::View;
-use crate::render::folder::Staging;
+use crate::render::folder::{Kind, Staging};
 use crate::render::saved::{self, Saved};
 use crate::render::{Formats, html, manifest};
 use crate::report::model::{Assessment, Finding};
@@ -37,7 +37,7 @@ pub fn render(args: &Render) -> Result<Said, VerbError> {
     let signed = args.report.join(manifest::SIGNATURE).exists();
     let unsigned =
         signed.then(|| "note: the report was signed; with other files it is another one, and is not".to_owned());
-    let staging = Staging::prepare(dest)?;
+    let staging = Staging::prepare(dest, Kind::Audit)?;
     let page = |assessment: &Assessment, findings: &[Finding]| {
         html::render_for(view, assessment, findings)
             .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())

@@ -494,6 +494,54 @@ fn a_report_that_was_changed_is_not_rendered() {
     assert!(String::from_utf8_lossy(&done.stderr).contains("holds no report of regrant"));
 }
 
+/// What somebody mistypes at two in the morning destroys nothing, and the answer says what was meant.
+#[test]
+fn slips_of_the_hand_are_answered_with_what_was_meant() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| home.path().join(name).to_string_lossy().into_owned();
+    let input = root().join("sample-data").to_string_lossy().into_owned();
+    let refused = |arguments: &[&str], with: &[&str]| {
+        let done = regrant(arguments);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(1), "{arguments:?}: {said}");
+        with.iter().for_each(|part| assert!(said.contains(part), "{arguments:?}: {said}"));
+    };
+    audited(&home.path().join("report"), "html");
+    let report = contents(&home.path().join("report"));
+    refused(
+        &["hunt", &input, "-q", "-o", &at("report")],
+        &["holds the report of an audit", "help: a hunt replaces only"],
+    );
+    assert!(contents(&home.path().join("report")) == report);
+    let done = regrant(&["hunt", &input, "-q", "-o", &at("hunt")]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    refused(&["audit", &input, "-q", "-o", &at("hunt")], &["holds a hunt", "help: "]);
+    // Whoever reads a name in the report types that name.
+    for verb in ["audit", "hunt"] {
+        let done = regrant(&[verb, &input, "-q", "-o", &at(verb), "--identity", "tobias ACHTERBERG"]);
+        assert!(done.status.success(), "{verb}: {}", String::from_utf8_lossy(&done.stderr));
+        refused(&[verb, &input, "-q", "-o", &at("no"), "--identity", "tobias"], &["did you mean ", "obias"]);
+        refused(&[verb, &input, "-q", "-o", &at("no"), "--identity", "no such"], &["help: "]);
+    }
+    let key = home.path().join("key.pub");
+    fs::write(&key, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE somebody\n").expect("a file");
+    refused(
+        &["audit", &input, "-q", "-o", &at("no"), "--sign-key", &at("key.pub")],
+        &["public half", "without `.pub`"],
+    );
+    // A finding is known by what it is about, too.
+    for name in ["dp-26113", "Marcus Thorne-Bailey"] {
+        let said = regrant(&["explain", name, "--report", &at("report")]).stdout;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.contains(" findings about ") && said.contains("reset-after-offboarding"), "{said}");
+    }
+    refused(&["explain", "missing-aproval", "--report", &at("report")], &["did you mean `missing-approval`?"]);
+    let demo = regrant(&["demo", "-q", "-o", &at("demo")]);
+    assert!(demo.status.success() && home.path().join("demo/report/index.html").exists());
+    let version = regrant(&["--version"]).stdout;
+    assert!(String::from_utf8_lossy(&version).starts_with(concat!("regrant ", env!("CARGO_PKG_VERSION"), " (commit ")));
+}
+
 /// Every name, alias, address and id of people, and every ticket, that the sample's registers and logs hold.
 fn people_of_the_sample() -> Vec<String> {
     let folder = root().join("sample-data");

@@ -177,6 +177,30 @@ fn a_site_shows_the_latest_run_what_changed_and_what_is_stale() {
     );
 }
 
+/// A night with a wrong clock must not hide every run until that day comes.
+#[test]
+fn a_run_of_a_wrong_clock_can_be_taken_back() {
+    let home = Home::new();
+    let latest = || fs::read_to_string(home.path("site/current/status.json")).expect("a status");
+    home.publish(&["--as-of", "2026-01-10"]).unwrap_or_else(|e| panic!("{e}"));
+    home.publish(&["--as-of", "2036-01-10"]).unwrap_or_else(|e| panic!("{e}"));
+    let said = home.publish(&["--as-of", "2026-01-11"]).unwrap_or_else(|e| panic!("{e}"));
+    let note = said.notes.join("\n");
+    assert!(note.contains("readers still see the run as of 2036-01-10") && note.contains("runs/2036-01-10"), "{note}");
+    assert!(latest().contains("2036-01-10"));
+    for run in fs::read_dir(home.path("site/runs")).expect("runs").flatten() {
+        if run.file_name().to_string_lossy().starts_with("2036") {
+            fs::remove_dir_all(run.path()).expect("it can be removed");
+        }
+    }
+    let said = home.publish(&["--as-of", "2026-01-12"]).unwrap_or_else(|e| panic!("{e}"));
+    assert!(!said.notes.join("\n").contains("readers still see"), "{:?}", said.notes);
+    assert!(latest().contains("2026-01-12"));
+    assert!(home.path("site/current/latest/index.html").exists(), "readers are led to nothing");
+    let history = fs::read_to_string(home.path("site/current/history.jsonl")).expect("a history");
+    assert!(history.lines().count() == 3 && !history.contains("2036"), "{history}");
+}
+
 #[test]
 fn no_data_is_not_no_findings() {
     let home = Home::new();

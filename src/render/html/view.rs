@@ -42,6 +42,8 @@ use waivers::{Quality, WaiverView, quality, waiver};
 
 /// Cards on the first screen.
 const CARDS: usize = 5;
+/// Files that nobody recognised, of those that the page names; a folder of anything has thousands.
+const SKIPPED: usize = 200;
 
 /// Stories that stand open to the eye; the rest is folded away.
 const STORIES: usize = 10;
@@ -80,6 +82,7 @@ pub(super) struct Page {
     inputs_total: InputTotal,
     logs: Vec<LogView>,
     skipped: Vec<(String, String)>,
+    skipped_more: Option<String>,
     waivers: Vec<WaiverView>,
     quality: Vec<Quality>,
     asks: Vec<Asks>,
@@ -203,7 +206,8 @@ pub(super) fn page(a: &Assessment, findings: &[Finding], desk: &Desk<'_>, view: 
         inputs_listed,
         inputs_total: inputs_total(&a.inputs),
         logs: logs(&a.coverage, clock),
-        skipped: a.skipped.iter().map(|s| (visible(&s.path), visible(&s.reason))).collect(),
+        skipped: a.skipped.iter().take(SKIPPED).map(|s| (visible(&s.path), visible(&s.reason))).collect(),
+        skipped_more: (a.skipped.len() > SKIPPED).then(|| number((a.skipped.len() - SKIPPED) as u64)),
         waivers: a.waivers.iter().map(|w| waiver(w, desk)).collect(),
         quality: a.data_quality.iter().map(|q| quality(q, desk)).collect(),
         asks: a.checks.iter().map(|c| asks(c, &a.run.policy_changed)).collect(),

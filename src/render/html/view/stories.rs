@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::desk::Desk;
 use super::strip::{Strip, strip};
 use crate::render::html::words::{self, Clock, SEVERITIES, When, count, number, visible, visible_cut};
-use crate::report::model::{Assessment, Finding, IdentityStory};
+use crate::report::model::{Assessment, Finding, IdentityStory, Standing};
 
 /// Findings named with one identity.
 pub(super) const FINDINGS_OF_A_STORY: usize = 25;
@@ -57,7 +57,11 @@ pub(super) struct MomentView {
 
 pub(super) fn stories_line(a: &Assessment, told: u64) -> String {
     let concerned = a.identities_concerned.max(told);
-    if concerned == 0 {
+    let open = a.checks.iter().filter(|check| check.verdict == Standing::CannotConclude).count() as u64;
+    if concerned == 0 && open > 0 {
+        let all = count(a.checks.len() as u64, "check", "checks");
+        format!("No identity has an open finding; {} of {all} cannot conclude.", number(open))
+    } else if concerned == 0 {
         "No identity has an open finding.".to_owned()
     } else if told == concerned {
         format!("{} with an open finding, the most urgent first.", count(concerned, "identity", "identities"))
