@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::Serialize;
-use tera::{Context, Tera};
 
 use super::incident::{INCIDENT, Reason};
 use super::limits::{self, KINDS, Limit, Together};
@@ -13,8 +12,8 @@ use super::output::headline;
 use super::report::{Hunt, Incident, Person};
 use super::story::{Cut, Line, Touched};
 use crate::render::chart::{self, Branch, ChartError, Ink, Room};
+use crate::render::html::Still;
 use crate::render::html::words::{Clock, When, count, number, visible, visible_cut};
-use crate::render::html::{STYLE, policy_hash};
 
 const TEMPLATE: &str = include_str!("../../templates/hunt.html");
 const OWN_STYLE: &str = include_str!("../../templates/hunt.css");
@@ -148,13 +147,15 @@ struct Row {
 /// Only when the embedded template and this module disagree, or the chart backend refuses.
 pub fn html(hunt: &Hunt, lines: usize) -> Result<String, String> {
     let page = page(hunt, lines).map_err(|error| error.to_string())?;
-    let mut tera = Tera::default();
-    tera.add_raw_template("hunt.html", TEMPLATE).map_err(|error| error.to_string())?;
-    let style = format!("{STYLE}\n{OWN_STYLE}");
-    let mut context = Context::from_serialize(page).map_err(|error| error.to_string())?;
-    context.insert("style", &style);
-    context.insert("style_hash", &policy_hash(&style));
-    tera.render("hunt.html", &context).map_err(|error| format!("templates/hunt.html: {error:?}"))
+    let run: String = hunt.proof.run_digest.chars().take(16).collect();
+    let own = Still {
+        name: "hunt.html",
+        template: TEMPLATE,
+        style: OWN_STYLE,
+        title: format!("Hunt: {}", page.headline),
+        header: format!("Hunt for reset abuse · {} · run {run}", page.span),
+    };
+    own.render(page)
 }
 
 fn page(hunt: &Hunt, lines: usize) -> Result<Page, ChartError> {

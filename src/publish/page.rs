@@ -1,13 +1,12 @@
 //! The site's index: the latest report, what changed, how things go, and every run.
 
 use serde::Serialize;
-use tera::{Context, Tera};
 
 use super::history::{Line, micros, word};
 use crate::check::Severity;
 use crate::render::chart::{self, ChartError, Column, Ink, Point, Room};
+use crate::render::html::Still;
 use crate::render::html::words::{Clock, Verdict, When, count, number, percent, verdict, visible, visible_cut};
-use crate::render::html::{STYLE, policy_hash};
 use crate::report::model::Standing;
 use crate::time::DAY;
 
@@ -73,13 +72,16 @@ struct Run {
 /// Only when the embedded template and this module disagree, or the chart backend refuses.
 pub fn html(lines: &[Line], pins: &[String], zone: Option<&str>) -> Result<String, String> {
     let page = page(lines, pins, zone).map_err(|error| error.to_string())?;
-    let mut tera = Tera::default();
-    tera.add_raw_template("site.html", TEMPLATE).map_err(|error| error.to_string())?;
-    let style = format!("{STYLE}\n{OWN_STYLE}");
-    let mut context = Context::from_serialize(page).map_err(|error| error.to_string())?;
-    context.insert("style", &style);
-    context.insert("style_hash", &policy_hash(&style));
-    tera.render("site.html", &context).map_err(|error| format!("templates/site.html: {error:?}"))
+    let run: String = page.digest.chars().take(16).collect();
+    let title: String = page.title.chars().take(80).collect();
+    let own = Still {
+        name: "site.html",
+        template: TEMPLATE,
+        style: OWN_STYLE,
+        title: page.title.clone(),
+        header: format!("{title} · {} · run {run}", page.span),
+    };
+    own.render(page)
 }
 
 fn page(lines: &[Line], pins: &[String], zone: Option<&str>) -> Result<Page, ChartError> {

@@ -359,6 +359,9 @@ pub struct Point {
     pub value: Option<f64>,
 }
 
+/// How wide a date is.
+const DATE: f64 = 84.0;
+
 /// A value over time, zero-based, with a gap where it is not known; `unit` is what the vertical axis counts.
 ///
 /// # Errors
@@ -374,6 +377,7 @@ pub fn line(points: &[Point], room: Room, unit: &str, label: &str) -> Result<Str
         pen.scale(max, unit, (left, width), (top, height))?;
         let every = room.every(points.len());
         let mut before: Option<(f64, f64)> = None;
+        let mut free = 0.0;
         for (i, point) in points.iter().enumerate() {
             let x = left + 4.0 + i as f64 * step;
             if let Some(value) = point.value {
@@ -384,10 +388,15 @@ pub fn line(points: &[Point], room: Room, unit: &str, label: &str) -> Result<Str
                 pen.rect(here.0 - 2.0, here.1 - 2.0, 4.0, 4.0, Ink::Plain)?;
             }
             before = point.value.map(|value| (x, top + height - height * (value / max as f64)));
-            if i % every == 0 && x < width - 84.0 {
-                pen.line((x, top + height), (x, top + height + 5.0), Ink::Quiet)?;
-                pen.text(x, top + height + 16.0, &point.label, Side::Right, Ink::Quiet)?;
-            }
+            // What is new stands at the right edge, and is told from there.
+            let side = match (x < width - DATE, i + 1 == points.len()) {
+                (true, _) if i % every == 0 => Side::Right,
+                (false, true) if x - DATE >= free => Side::Left,
+                _ => continue,
+            };
+            free = x + DATE;
+            pen.line((x, top + height), (x, top + height + 5.0), Ink::Quiet)?;
+            pen.text(x, top + height + 16.0, &point.label, side, Ink::Quiet)?;
         }
         Ok(())
     })

@@ -14,6 +14,7 @@ mod view;
 pub use crate::config::View;
 pub use data::snippet;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tera::{Context, Tera};
 
@@ -21,7 +22,8 @@ use crate::report::model::{Assessment, Finding};
 
 use super::chart::ChartError;
 
-pub(crate) const STYLE: &str = include_str!("../../templates/report.css");
+const STYLE: &str = include_str!("../../templates/report.css");
+const HEAD: &str = include_str!("../../templates/head.html");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// Every template, by the name that the others include it by; `.html` switches autoescape on.
@@ -95,10 +97,7 @@ pub fn render_for(view: View, assessment: &Assessment, findings: &[Finding]) -> 
             let mut tera = Tera::default();
             tera.add_raw_templates(TEMPLATES)?;
             let page = view::page(assessment, findings, &desk, view)?;
-            let style = format!(
-                "{STYLE}@media print{{@page{{@top-left{{font:8pt system-ui,sans-serif;color:#444;content:{}}}}}}}",
-                css_string(&page.running_header())
-            );
+            let style = format!("{STYLE}{}", running(&page.running_header()));
             let mut context = Context::from_serialize(page)?;
             context.insert("style", &style);
             context.insert("script", SCRIPT);
@@ -111,8 +110,46 @@ pub fn render_for(view: View, assessment: &Assessment, findings: &[Finding]) -> 
     data.put_into(&page?)
 }
 
+/// What a page without a script brings of its own; head, style and what runs over printed pages are those of the report.
+pub(crate) struct Still<'a> {
+    /// Name of its template.
+    pub name: &'a str,
+    /// The template: the head is included.
+    pub template: &'a str,
+    /// Style beyond that of the report.
+    pub style: &'a str,
+    /// Of the browser's window.
+    pub title: String,
+    /// Above each printed page.
+    pub header: String,
+}
+
+impl Still<'_> {
+    /// The page of such data.
+    ///
+    /// # Errors
+    /// Only when the embedded template and the data disagree.
+    pub fn render(&self, page: impl Serialize) -> Result<String, String> {
+        let told = |error: tera::Error| format!("templates/{}: {}", self.name, chain(&error));
+        let mut tera = Tera::default();
+        tera.add_raw_templates([("head.html", HEAD), (self.name, self.template)]).map_err(told)?;
+        let style = format!("{STYLE}\n{}{}", self.style, running(&self.header));
+        let mut context = Context::from_serialize(page).map_err(told)?;
+        context.insert("head_title", &self.title);
+        context.insert("style", &style);
+        context.insert("style_hash", &policy_hash(&style));
+        tera.render(self.name, &context).map_err(told)
+    }
+}
+
+/// The style by which a line runs over printed pages.
+fn running(header: &str) -> String {
+    let content = css_string(header);
+    format!("@media print{{@page{{@top-left{{font:8pt system-ui,sans-serif;color:#444;content:{content}}}}}}}")
+}
+
 /// `sha256-…` of an inline element's text, as a content security policy names it.
-pub(crate) fn policy_hash(text: &str) -> String {
+fn policy_hash(text: &str) -> String {
     let mut out = "sha256-".to_owned();
     base64(&Sha256::digest(text.as_bytes()), &mut out);
     out

@@ -154,7 +154,7 @@ fn keys_of(work: &Work<'_>, name: &str) -> Option<BTreeSet<Key>> {
 fn called<'w>(work: &'w Work<'_>, is: impl Fn(&str) -> bool + 'w) -> impl Iterator<Item = (Key, &'w Identity)> + 'w {
     let texts = &work.world.settled.texts;
     let all = work.world.register.identities.iter().zip(0 as Key..);
-    all.filter(move |(identity, _)| identity.name != EMPTY && is(&fold(texts.get(identity.name))))
+    all.filter(move |(identity, _)| identity.name != EMPTY && is(&fold(&texts.get(identity.name))))
         .map(|(identity, key)| (key, identity))
 }
 
