@@ -473,6 +473,14 @@ pub(super) mod tests {
         out
     }
 
+    /// What sentences and waivers may name is there under the same name in every finding, in the same order.
+    #[test]
+    fn what_a_waiver_may_name_is_a_column() {
+        let named: Vec<&str> =
+            COLUMNS.into_iter().filter(|column| crate::fact::FINDING_COLUMNS.contains(column)).collect();
+        assert_eq!(named, crate::fact::FINDING_COLUMNS);
+    }
+
     #[test]
     fn the_header_is_the_spec_s_and_the_model_s() {
         let out = csv_of(&[]);
