@@ -135,8 +135,8 @@ struct Usual {
     stint: u32,
 }
 
-/// By hash of an alias that no other column holds: whose it is.
-type Unasked = HashMap<u64, IdentityId>;
+/// Hashes of aliases that no other column holds, as often as they are given.
+type Unasked = Vec<u64>;
 
 /// An alias of nobody.
 const FREE: u32 = u32::MAX;
@@ -164,6 +164,7 @@ impl Register {
         let mut unasked = Unasked::new();
         register.add_people(settled, &mut unasked);
         register.add_workloads(settled, &mut unasked);
+        register.list_ambiguous_unasked(settled, unasked);
         register.add_accounts(settled);
         register.leads = register.leads(texts);
         let all = 0..register.identities.len() as IdentityId;
@@ -223,17 +224,40 @@ impl Register {
             let folded = crate::text::fold(part);
             match texts.find(&folded) {
                 // No other column holds it, so that it was never interned by itself and nobody asks for it.
-                EMPTY => self.name_unasked(folded, id, unasked),
+                EMPTY if !folded.is_empty() => unasked.push(crate::text::hash(folded.as_bytes())),
                 text => self.name(texts, text, id),
             }
         }
     }
 
-    /// What nobody asks for leads to somebody all the same, and is listed when it leads to two.
-    fn name_unasked(&mut self, folded: String, id: IdentityId, unasked: &mut Unasked) {
-        if !folded.is_empty() && *unasked.entry(crate::text::hash(folded.as_bytes())).or_insert(id) != id {
-            self.ambiguous_unasked.insert(folded);
+    /// What nobody asks for leads to somebody all the same, and is listed when it leads to two. That is rare: only hashes are
+    /// kept, and what has one of those that come again is looked at once more.
+    fn list_ambiguous_unasked(&mut self, settled: &Settled, mut unasked: Unasked) {
+        unasked.par_sort_unstable();
+        let again: HashSet<u64> = unasked.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0]).collect();
+        if again.is_empty() {
+            return;
         }
+        let texts = &settled.texts;
+        let (mut whose, mut found) = (HashMap::<String, IdentityId>::new(), BTreeSet::new());
+        for (id, identity) in self.identities.iter().enumerate() {
+            let lists: Vec<TextId> = match &identity.kind {
+                Kind::Person(_) => self.stints(id as IdentityId).iter().map(|s| s.period(settled).aliases).collect(),
+                Kind::Workload(row) => vec![settled.workloads.text(workload::ALIASES, *row as usize)],
+            };
+            for list in lists {
+                for part in texts.get(list).split(LIST_SEPARATOR) {
+                    let folded = crate::text::fold(part);
+                    if again.contains(&crate::text::hash(folded.as_bytes()))
+                        && texts.find(&folded) == EMPTY
+                        && *whose.entry(folded.clone()).or_insert(id as IdentityId) != id as IdentityId
+                    {
+                        found.insert(folded);
+                    }
+                }
+            }
+        }
+        self.ambiguous_unasked = found;
     }
 
     fn add_people(&mut self, settled: &Settled, unasked: &mut Unasked) {
