@@ -4,7 +4,7 @@
 //! are few and meet all the time, have numbers of their own, so that arrays over them stay in cache; ids, addresses and
 //! free text, which are many, are numbered apart. Decoders fill an [`Interner`] each; [`Texts::merge`] joins them shard
 //! by shard in parallel. Numbers follow the order of parts and the hash of a text, never the threads. Ids that are
-//! counted are not kept at all where their neighbours are there too ([`numbered`]).
+//! counted are not kept at all where their neighbours are there too (`numbered.rs`).
 
 mod numbered;
 
