@@ -27,7 +27,8 @@ const HEAD: &str = include_str!("../../templates/head.html");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// Every template, by the name that the others include it by; `.html` switches autoescape on.
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 12] = [
+    ("head.html", HEAD),
     ("parts.html", include_str!("../../templates/parts.html")),
     ("changes.html", include_str!("../../templates/changes.html")),
     ("controls.html", include_str!("../../templates/controls.html")),

@@ -35,16 +35,6 @@ struct Family {
     digits: u8,
 }
 
-/// Length of the prefix and the number of an id; null for a text that is none.
-fn shape(text: &str) -> Option<(usize, u64)> {
-    let bytes = text.as_bytes();
-    let digits = bytes.iter().rev().take(DIGITS.end() + 1).take_while(|b| b.is_ascii_digit()).count();
-    let (prefix, number) = bytes.split_at(bytes.len() - digits);
-    let plain = |b: &u8| matches!(b, b'!'..=b'/' | b':'..=b'~');
-    let is_one = DIGITS.contains(&digits) && prefix.len() <= PREFIX && prefix.iter().all(plain);
-    is_one.then(|| (prefix.len(), value(number)))
-}
-
 /// Can a text fold to a numbered id? Folding takes away what is not visible at its end.
 pub(super) fn may_be_one(text: &[u8]) -> bool {
     match text {
@@ -60,6 +50,16 @@ fn value(digits: &[u8]) -> u64 {
 }
 
 impl Family {
+    /// The family and the number of an id; null for a text that is none.
+    fn of(text: &str) -> Option<(Family, u64)> {
+        let bytes = text.as_bytes();
+        let digits = bytes.iter().rev().take(DIGITS.end() + 1).take_while(|b| b.is_ascii_digit()).count();
+        let (prefix, number) = bytes.split_at(bytes.len() - digits);
+        let plain = |b: &u8| matches!(b, b'!'..=b'/' | b':'..=b'~');
+        let is_one = DIGITS.contains(&digits) && prefix.len() <= PREFIX && prefix.iter().all(plain);
+        is_one.then(|| (Family { prefix: SmolStr::new(&text[..prefix.len()]), digits: digits as u8 }, value(number)))
+    }
+
     /// The number of a text of this family.
     fn number(&self, text: &str) -> Option<u64> {
         let digits = text.as_bytes().strip_prefix(self.prefix.as_bytes())?;
@@ -109,8 +109,7 @@ impl Met {
         let number = match number {
             Some(number) => number,
             None => {
-                let (prefix, number) = shape(text)?;
-                let of = Family { prefix: SmolStr::new(&text[..prefix]), digits: (text.len() - prefix) as u8 };
+                let (of, number) = Family::of(text)?;
                 let new = self.families.len() as u32;
                 *family = *self.by_family.entry(of).or_insert_with_key(|of| {
                     self.families.push(of.clone());
@@ -129,6 +128,12 @@ impl Met {
 
     pub(super) fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Ids of one page that follow each other: the family, which page, and they.
+    fn runs(&self) -> impl Iterator<Item = (usize, u64, &[Id])> {
+        let page = |id: &Id| (id.family as usize, id.number >> PAGE_BITS);
+        self.ids.chunk_by(move |a, b| page(a) == page(b)).map(move |run| (page(&run[0]).0, page(&run[0]).1, run))
     }
 }
 
@@ -220,9 +225,8 @@ impl Pages {
     /// The pages of a part that nothing was decided of, and how often each was met in a row.
     fn unknown(&self, part: &Met, families: &[Option<u32>]) -> Vec<(u32, u64, u32)> {
         let mut unknown = Vec::new();
-        for run in part.ids.chunk_by(|a, b| a.family == b.family && a.number >> PAGE_BITS == b.number >> PAGE_BITS) {
-            let page = run[0].number >> PAGE_BITS;
-            let Some(family) = families[run[0].family as usize] else { continue };
+        for (family, page, run) in part.runs() {
+            let Some(family) = families[family] else { continue };
             let known = &self.families[family as usize];
             if known.open && !known.pages.contains_key(&page) {
                 unknown.push((family, page, run.len() as u32));
@@ -248,11 +252,9 @@ impl Pages {
 
     fn places(&self, part: &Met, families: &[Option<u32>]) -> Taken {
         let mut taken = Taken { slots: Vec::with_capacity(part.ids.len()), texts: Vec::new() };
-        for run in part.ids.chunk_by(|a, b| a.family == b.family && a.number >> PAGE_BITS == b.number >> PAGE_BITS) {
-            let family = families[run[0].family as usize];
-            let known = |family: u32| &self.families[family as usize].pages;
-            let page = family.and_then(|f| known(f).get(&(run[0].number >> PAGE_BITS)).copied().flatten());
-            match page {
+        for (family, page, run) in part.runs() {
+            let known = families[family].map(|known| &self.families[known as usize].pages);
+            match known.and_then(|pages| pages.get(&page).copied().flatten()) {
                 Some(page) => {
                     let first = self.pages[page as usize].chunk << PAGE_BITS;
                     let mut met = [0_u64; PAGE / 64];
@@ -266,7 +268,7 @@ impl Pages {
                     }
                 }
                 None => {
-                    let family = &part.families[run[0].family as usize];
+                    let family = &part.families[family];
                     taken.slots.extend(run.iter().map(|_| 0));
                     taken.texts.extend(run.iter().map(|id| family.text(id.number)));
                 }
@@ -283,8 +285,7 @@ impl Pages {
 
     /// The slot of the id that folds to this, and whether it was met; null where it lies on no page.
     pub(super) fn find(&self, folded: &str) -> Option<(u32, bool)> {
-        let (prefix, number) = shape(folded)?;
-        let family = Family { prefix: SmolStr::new(&folded[..prefix]), digits: (folded.len() - prefix) as u8 };
+        let (family, number) = Family::of(folded)?;
         let family = *self.by_folded.get(&family)?;
         let page = (*self.families[family as usize].pages.get(&(number >> PAGE_BITS))?)?;
         let at = number as u8;
@@ -331,11 +332,11 @@ mod tests {
             ("", None),
             ("INC0012345 ", None),
         ] {
-            assert_eq!(shape(text), is, "{text}");
+            let found = Family::of(text);
+            assert_eq!(found.as_ref().map(|(family, number)| (family.prefix.len(), *number)), is, "{text}");
             let met = Met::default().take(text, &mut 0);
             assert_eq!(met.is_some(), is.is_some(), "{text}");
-            if let Some((prefix, number)) = is {
-                let family = Family { prefix: SmolStr::new(&text[..prefix]), digits: (text.len() - prefix) as u8 };
+            if let Some((family, number)) = found {
                 assert_eq!((family.text(number).as_str(), family.number(text)), (text, Some(number)));
                 for other in ["", "INC", "INC00123x5", "evt-00000000000", "INC+012345"] {
                     assert_eq!(family.number(other), None, "{text} and {other}");
